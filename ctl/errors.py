@@ -1,0 +1,88 @@
+"""The error tree: what went wrong, as a class that carries its exit code, its HTTP status and whether a retry may help."""
+
+from typing import ClassVar
+
+
+class CtlError(Exception):
+    """Base of every error msxfctl raises on purpose; `remedy` says what to do next (empty: the message says it all)."""
+
+    exit_code: ClassVar[int] = 1
+    http_status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+    code: ClassVar[str] = "failed"
+
+    def __init__(self, message: str, *, remedy: str = "", found: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.found = found
+        self.remedy = remedy
+
+
+class BadInput(CtlError):
+    """The request itself makes no sense; nothing was changed."""
+
+    exit_code, http_status, code = 2, 422, "bad_input"
+
+
+class NotFound(CtlError):
+    """The named thing does not exist."""
+
+    exit_code, http_status, code = 4, 404, "not_found"
+
+
+class Unauthorised(CtlError):
+    """Nobody we know, or a role that may not do this."""
+
+    exit_code, http_status, code = 3, 401, "unauthorised"
+
+
+class Forbidden(CtlError):
+    """We know who asks; the role does not allow it."""
+
+    exit_code, http_status, code = 3, 403, "forbidden"
+
+
+class Refused(CtlError):
+    """The request is well-formed, but the state of the world forbids it; nothing was changed."""
+
+    exit_code, http_status, code = 3, 409, "refused"
+
+
+class UnsafePlan(Refused):
+    """The plan breaks a bound, or the world has moved since the plan was approved."""
+
+    code = "unsafe_plan"
+
+
+class LeaseHeld(Refused):
+    """Somebody else acts on this service now."""
+
+    code, retryable = "lease_held", True
+
+
+class StaleRevision(Refused):
+    """A compare-and-set lost: the value changed since it was read."""
+
+    code, retryable = "stale_revision", True
+
+
+class DigestMismatch(Refused):
+    """An artifact's content no longer matches its digest."""
+
+    code = "digest_mismatch"
+
+
+class BackendError(CtlError):
+    """A system we stand on did not do its part; the same call may go through later."""
+
+    exit_code, http_status, retryable, code = 5, 502, True, "backend_error"
+
+    def __init__(self, message: str, *, remedy: str = "", found: str = "", retry_after_s: float = 1.0) -> None:
+        super().__init__(message, remedy=remedy, found=found)
+        self.retry_after_s = retry_after_s
+
+
+class TimedOut(CtlError):
+    """A wait reached its deadline; what was waited for goes on."""
+
+    exit_code, http_status, code = 7, 504, "timed_out"

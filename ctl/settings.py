@@ -1,0 +1,67 @@
+"""MSXFCTL_* variables -> one frozen Settings. The only place that reads the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ctl.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Where msxfctl keeps its state and what it talks to. Paths are absolute."""
+
+    home: Path
+    catalog: Path
+    root: Path
+    environment: str = "local"
+    gateway: str = "auto"
+    gateway_port: int = 0
+    api_port: int = 0
+    ports_from: int = 18000
+    ports_to: int = 28000
+
+    @property
+    def socket(self) -> Path:
+        return self.home / "msxfctl.sock"
+
+    @property
+    def database(self) -> Path:
+        return self.home / "state.db"
+
+
+def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Settings:
+    """Read settings from the environment; defaults are safe for one machine. Raises BadInput naming the variable."""
+    env = os.environ if environ is None else environ
+    here = cwd or Path.cwd()
+    root = Path(env.get("MSXFCTL_ROOT", here)).absolute()
+    gateway = env.get("MSXFCTL_GATEWAY", "auto")
+    if gateway not in ("auto", "envoy", "proxy"):
+        raise BadInput(f"MSXFCTL_GATEWAY is {gateway!r}", remedy="set it to auto, envoy or proxy")
+    low, high = _ports(env.get("MSXFCTL_PORTS", "18000-28000"))
+    return Settings(
+        home=Path(env.get("MSXFCTL_HOME", root / ".msxfctl")).absolute(),
+        catalog=Path(env.get("MSXFCTL_CATALOG", root / "catalog")).absolute(),
+        root=root,
+        environment=env.get("MSXFCTL_ENV", "local"),
+        gateway=gateway,
+        gateway_port=_port(env, "MSXFCTL_GATEWAY_PORT"),
+        api_port=_port(env, "MSXFCTL_API_PORT"),
+        ports_from=low,
+        ports_to=high,
+    )
+
+
+def _port(env: Mapping[str, str], name: str) -> int:
+    text = env.get(name, "0")
+    if not text.isdecimal() or int(text) > 65535:
+        raise BadInput(f"{name} is {text!r}, which is no port", remedy="set it to a number from 1 to 65535, or 0 to choose a free one")
+    return int(text)
+
+
+def _ports(text: str) -> tuple[int, int]:
+    low, _, high = text.partition("-")
+    if not (low.isdecimal() and high.isdecimal() and 1024 <= int(low) < int(high) <= 65535):
+        raise BadInput(f"MSXFCTL_PORTS is {text!r}, which is no range of ports", remedy='write it as "18000-28000"')
+    return int(low), int(high)

@@ -95,7 +95,8 @@ class Rollout:
     """One rollout, whole: everything a tick needs beside the observation. Stored with compare-and-set on `version`.
 
     `step` indexes policy.steps; `step_since` is when the step's sizes and weights were reached (judging began). `paused_from` is the phase to go
-    back to, `paused_s` the time already spent paused. `last_allowed` is desired + surge at the last sizing, for proportional resizing.
+    back to, `paused_s` the time spent paused. `desired` is the size this rollout works with, and `last_allowed` is desired + surge at its last
+    sizing, for proportional resizing. `weight_zero_since` is when an aborted target lost its last traffic.
     `failures` and `measurements` (the last ten) are this release's own evidence. `skip_gates` marks an undo to a known-good release.
     """
 
@@ -115,7 +116,9 @@ class Rollout:
     started_at: datetime
     last_progress_at: datetime
     progress: Progress = Progress()
+    desired: int = 0
     last_allowed: int = 0
+    weight_zero_since: datetime | None = None
     failures: int = 0
     measurements: tuple[Measurement, ...] = ()
     promoted_step: int = -1

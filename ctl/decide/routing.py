@@ -14,16 +14,16 @@ def by_count(groups: Sequence[Standing], leaving: Set[str]) -> dict[str, int]:
 
 
 def shares(parts: Mapping[str, int]) -> dict[str, int]:
-    """Turn parts into whole percents that sum to 100, by the largest remainder; nothing where there is no part."""
-    whole = sum(parts.values())
-    if whole <= 0:
-        return {}
-    exact = {release: part * 100 / whole for release, part in parts.items() if part > 0}
-    result = {release: int(share) for release, share in exact.items()}
-    rest = 100 - sum(result.values())
-    for release in sorted(exact, key=lambda release: (int(exact[release]) - exact[release], release))[:rest]:
+    """Turn parts into whole percents that sum to 100, by the largest remainder; a positive part gets at least 1, and nothing comes of nothing."""
+    positive = {release: part for release, part in parts.items() if part > 0}
+    whole = sum(positive.values())
+    result = {release: max(1, part * 100 // whole) for release, part in positive.items()}
+    by_remainder = sorted(positive, key=lambda release: (-(positive[release] * 100 % whole), release))
+    for release in by_remainder[: max(0, 100 - sum(result.values()))]:
         result[release] += 1
-    return {release: max(share, 1) for release, share in result.items()} if rest >= 0 and len(result) == 1 else result
+    if sum(result.values()) > 100:
+        result[max(result, key=lambda release: (result[release], release))] -= sum(result.values()) - 100
+    return result
 
 
 def carriers(group: Standing, leaving: Set[str]) -> tuple[Instance, ...]:

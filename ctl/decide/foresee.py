@@ -1,0 +1,180 @@
+"""What a rollout will do if nothing disturbs it: the same decisions, played forward in an imagined world. Pure.
+
+Undisturbed means: instances become ready `start_s` after their start, drain in no time, routes apply at once, and traffic is harmless.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from ctl.decide import rollout as rolling
+from ctl.decide.groups import is_available
+from ctl.model.fleet import Group, Instance, InstancePhase, Reading, Routes
+from ctl.model.plan import Action, Deregister, DrainInstances, EnsureGroup, Plan, PlanStep, Register, RemoveGroup, SetRoutes
+from ctl.model.rollout import Phase, Rollout
+from ctl.model.service import Handover, RolloutPolicy
+from ctl.model.situation import Situation
+
+MOST_TICKS = 5000
+
+
+def plan(rollout: Rollout, situation: Situation, *, start_s: float) -> Plan:
+    """Play the rollout forward from `situation` to its end, or to where it waits for a person, and write down every action."""
+    world = _World(situation, start_s)
+    steps: list[PlanStep] = []
+    current, phase = rollout, rollout.phase
+    for _ in range(MOST_TICKS):
+        decision = rolling.next_step(current, world.situation(rollout.to_release))
+        state = decision.next_state or current
+        steps += [_step(action, world, decision.why) for action in world.apply(decision.actions)]
+        if state.phase is not phase:
+            steps.append(PlanStep(at_s=world.elapsed_s, does=_phase_line(state), why=decision.why, sizes=world.sizes()))
+        current, phase = state, state.phase
+        if not current.is_active or phase is Phase.PAUSED:
+            break
+        world.pass_time(decision.again_in_s)
+    return Plan(
+        service=situation.service,
+        from_release=rollout.from_release,
+        to_release=rollout.to_release,
+        steps=tuple(steps),
+        lowest_available=world.lowest,
+        highest_total=world.highest,
+        expected_s=round(world.elapsed_s, 1),
+        desired=situation.desired,
+        checksum=checksum(rollout, situation),
+    )
+
+
+def checksum(rollout: Rollout, situation: Situation) -> str:
+    """Name the desired and the observed state a plan was made from; times and counters that change by themselves are left out."""
+    groups = sorted((group.release, group.desired, sorted(one.id for one in group.instances if one.is_counted)) for group in situation.groups)
+    routes = sorted((entry.release, entry.weight_pct, sorted(entry.instances)) for entry in situation.routes.entries)
+    wish = [rollout.service, rollout.from_release, rollout.to_release, repr(rollout.policy), situation.desired, situation.stable]
+    return hashlib.sha256(json.dumps([wish, groups, routes], sort_keys=True, default=str).encode()).hexdigest()
+
+
+def describe(action: Action) -> str:
+    """Say in a few words what an action does."""
+    match action:
+        case EnsureGroup():
+            return f"have {action.count} of {action.release}"
+        case SetRoutes():
+            shares = ", ".join(f"{entry.weight_pct} % to {entry.release} ({len(entry.instances)})" for entry in action.routes.entries)
+            return f"send the traffic: {shares or 'nowhere'}"
+        case DrainInstances():
+            return f"drain {len(action.ids)} of {action.release}"
+        case RemoveGroup():
+            return f"forget the empty group of {action.release}"
+        case Register():
+            return f"register {len(action.entries)}"
+        case Deregister():
+            return f"deregister {len(action.ids)}"
+
+
+def _phase_line(state: Rollout) -> str:
+    return f"{state.phase.value}" + (
+        f" (step {state.step + 1} of {len(state.policy.steps)})" if state.policy.steps and state.phase in (Phase.STEPPING, Phase.JUDGING) else ""
+    )
+
+
+def _step(action: Action, world: "_World", why: str) -> PlanStep:
+    return PlanStep(at_s=round(world.elapsed_s, 1), does=describe(action), why=why, sizes=world.sizes())
+
+
+class _World:
+    """An imagined fleet of one service that obeys every action at once."""
+
+    def __init__(self, situation: Situation, start_s: float) -> None:
+        self._origin = situation
+        self._start = timedelta(seconds=start_s)
+        self._now = situation.now
+        self._members = [one for group in situation.groups for one in group.instances if one.is_counted]
+        self._routes = situation.routes
+        self._made = 0
+        self.lowest, self.highest = len(self._available()), len(self._members)
+
+    @property
+    def elapsed_s(self) -> float:
+        return (self._now - self._origin.now).total_seconds()
+
+    def situation(self, target: str) -> Situation:
+        releases = sorted({one.release for one in self._members})
+        groups = tuple(self._group(release) for release in releases)
+        return replace(self._origin, groups=groups, routes=self._routes, registered=None, readings=_harmless(target, self._now), now=self._now)
+
+    def apply(self, actions: Iterable[Action]) -> list[Action]:
+        done: list[Action] = []
+        for action in actions:
+            match action:
+                case EnsureGroup():
+                    self._grow(action)
+                case SetRoutes():
+                    self._routes = action.routes
+                case DrainInstances():
+                    self._members = [one for one in self._members if one.id not in action.ids]
+                case _:
+                    continue
+            done.append(action)
+            self.highest = max(self.highest, len(self._members))
+            self.lowest = min(self.lowest, len(self._available()))
+        return done
+
+    def pass_time(self, seconds: float) -> None:
+        self._now += timedelta(seconds=max(seconds, 0.001))
+        self._members = [self._aged(one) for one in self._members]
+        self._hand_over()
+
+    def sizes(self) -> tuple[tuple[str, int], ...]:
+        counts: dict[str, int] = {}
+        for one in self._members:
+            counts[one.release] = counts.get(one.release, 0) + 1
+        return tuple(counts.items())
+
+    def _grow(self, action: EnsureGroup) -> None:
+        have = sum(1 for one in self._members if one.release == action.release)
+        for _ in range(action.count - have):
+            self._made += 1
+            name = f"new-{self._made}"
+            self._members.append(
+                Instance(
+                    id=name,
+                    service=action.service,
+                    release=action.release,
+                    address=f"{name}:0",
+                    phase=InstancePhase.STARTING,
+                    since=self._now,
+                    created_at=self._now,
+                )
+            )
+
+    def _aged(self, one: Instance) -> Instance:
+        if one.phase is InstancePhase.STARTING and self._now >= one.created_at + self._start:
+            phase = InstancePhase.STANDBY if self._origin.handover is Handover.STANDBY else InstancePhase.READY
+            return replace(one, phase=phase, since=one.created_at + self._start)
+        return one
+
+    def _hand_over(self) -> None:
+        if self._origin.handover is Handover.STANDBY and not any(one.phase is InstancePhase.READY for one in self._members):
+            heir = next((one for one in self._members if one.phase is InstancePhase.STANDBY), None)
+            if heir:
+                self._members = [replace(one, phase=InstancePhase.READY) if one is heir else one for one in self._members]
+
+    def _group(self, release: str) -> Group:
+        members = tuple(one for one in self._members if one.release == release)
+        return Group(service=self._origin.service, release=release, desired=len(members), instances=members)
+
+    def _available(self) -> list[Instance]:
+        here = replace(self._origin, now=self._now)
+        return [one for one in self._members if is_available(one, here)]
+
+
+def _harmless(target: str, now: datetime) -> tuple[Reading, ...]:
+    return (Reading(service="", release=target, instance="imagined", requests=1_000_000, errors=0, p99_ms=1.0, window_s=1.0, at=now),)
+
+
+def imagine(service: str, policy: RolloutPolicy, desired: int, now: datetime) -> Situation:
+    """Return an empty world for a service that has never run."""
+    return Situation(service=service, policy=policy, desired=desired, stable=None, routes=Routes(service=service), now=now)

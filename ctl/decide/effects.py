@@ -11,7 +11,7 @@ from ctl.model.fleet import Instance, InstancePhase, Routes
 from ctl.model.plan import Action, DrainInstances, EnsureGroup, RemoveGroup
 from ctl.model.situation import Situation
 
-SOON_S, LOOK_S = 0.05, 1.0
+SOON_S, LOOK_S, IDLE_S = 0.05, 1.0, 30.0
 
 
 def carry_out(situation: Situation, groups: Sequence[Standing], wish: Wish, *, empty: bool = False) -> tuple[Action, ...]:
@@ -44,10 +44,14 @@ def _forgotten(situation: Situation, groups: Sequence[Standing]) -> list[Action]
 
 def patience(situation: Situation, seen: View) -> float:
     """Seconds until an instance can become available by time alone; else the usual look."""
+    return max(SOON_S, min(LOOK_S, coming(situation, seen.all)))
+
+
+def coming(situation: Situation, groups: Sequence[Standing]) -> float:
+    """Seconds until the next instance becomes available by time alone; infinite where none is on its way."""
     ready = (InstancePhase.READY, InstancePhase.STANDBY)
-    waits = [_until_available(one, situation) for group in seen.all for one in group.members if one.phase in ready]
-    coming = [wait for wait in waits if wait > 0]
-    return max(SOON_S, min([LOOK_S, *coming]))
+    waits = (_until_available(one, situation) for group in groups for one in group.members if one.phase in ready)
+    return min((wait for wait in waits if wait > 0), default=float("inf"))
 
 
 def _until_available(instance: Instance, situation: Situation) -> float:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ctl.decide import abort, effects, evidence, routing, strategies, transitions, view
 from ctl.decide import groups as reading
-from ctl.decide.effects import LOOK_S, SOON_S
+from ctl.decide.effects import IDLE_S, LOOK_S, SOON_S
 from ctl.decide.view import View, Wish
 from ctl.model.fleet import Routes
 from ctl.model.plan import Action, Decision
@@ -44,7 +44,7 @@ def steady(situation: Situation) -> Decision:
     """Keep a service without a rollout as it should be: its stable group at the desired size, the traffic on whoever can carry it."""
     stable = reading.standing(situation, situation.stable)
     if situation.stable is None:
-        return Decision(actions=tuple(routing.moves(situation, Routes(service=situation.service), ())), again_in_s=LOOK_S, why="nothing has been released yet")
+        return Decision(actions=tuple(routing.moves(situation, Routes(service=situation.service), ())), again_in_s=IDLE_S, why="nothing has been released yet")
     take = {stable.release: max(0, stable.size - situation.desired)}
     grow = {stable.release: situation.desired} if stable.size < situation.desired else {}
     actions = effects.carry_out(situation, (stable,), Wish(grow, take))
@@ -53,7 +53,8 @@ def steady(situation: Situation) -> Decision:
         if grow or take[stable.release]
         else "the traffic follows the instances"
     )
-    return Decision(actions=actions, again_in_s=SOON_S if actions else LOOK_S, why=why if actions else "all is as it should be")
+    again_in_s = SOON_S if actions else max(SOON_S, min(IDLE_S, effects.coming(situation, (stable,))))
+    return Decision(actions=actions, again_in_s=again_in_s, why=why if actions else "all is as it should be")
 
 
 def _stepping(rollout: Rollout, situation: Situation, seen: View) -> Decision:

@@ -1,0 +1,44 @@
+"""Leases on services, kept and renewed by this process: who holds one may act on the service, and carries its fence in every state write."""
+
+import threading
+from datetime import datetime, timedelta
+
+from ctl.control.doors import Doors
+from ctl.errors import LeaseHeld
+
+TTL_S = 15.0
+
+
+class Fences:
+    """Takes a service's lease when it is first needed and renews it when a third of its time is over. Safe from any thread."""
+
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+        self._lock = threading.Lock()
+        self._held: dict[str, tuple[int, datetime]] = {}
+
+    def fence(self, service: str) -> int:
+        """Return our fence for the service. Raises LeaseHeld, naming who has it."""
+        now = self._doors.clock.now()
+        with self._lock:
+            held = self._held.get(service)
+            if held and now < held[1]:
+                return held[0]
+            fence = self._doors.leases.acquire(_name(service), self._doors.holder, TTL_S, now)
+            if fence is None:
+                self._held.pop(service, None)
+                holder = self._doors.leases.holder(_name(service), now) or "somebody"
+                raise LeaseHeld(f"{service} is not changed: {holder} is acting on it now", remedy=f"try again, or look: msxfctl status {service}")
+            self._held[service] = (fence, now + timedelta(seconds=TTL_S / 3))
+            return fence
+
+    def release_all(self) -> None:
+        """Give every lease back, so that the next process need not wait."""
+        with self._lock:
+            for service in self._held:
+                self._doors.leases.release(_name(service), self._doors.holder)
+            self._held.clear()
+
+
+def _name(service: str) -> str:
+    return f"service/{service}"

@@ -1,6 +1,7 @@
 """The error tree: what went wrong, as a class that carries its exit code, its HTTP status and whether a retry may help."""
 
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 
 class CtlError(Exception):
@@ -86,3 +87,22 @@ class TimedOut(CtlError):
     """A wait reached its deadline; what was waited for goes on."""
 
     exit_code, http_status, code = 7, 504, "timed_out"
+
+
+def problem(error: CtlError) -> dict[str, Any]:
+    """Return the error as an RFC 9457 problem document; from_problem() turns it back."""
+    body: dict[str, Any] = {"type": f"urn:msxfctl:{error.code}", "title": error.message, "status": error.http_status, "code": error.code}
+    body |= {"found": error.found, "remedy": error.remedy, "retryable": error.retryable}
+    return body | ({"retry_after_s": error.retry_after_s} if isinstance(error, BackendError) else {})
+
+
+def from_problem(body: Mapping[str, Any]) -> CtlError:
+    """Return the error that a problem document tells of; a code we do not know is a plain CtlError."""
+    kind = next((kind for kind in _family(CtlError) if kind.code == body.get("code")), CtlError)
+    return kind(str(body.get("title", "the request failed")), remedy=str(body.get("remedy", "")), found=str(body.get("found", "")))
+
+
+def _family(kind: type[CtlError]) -> Iterator[type[CtlError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _family(child)

@@ -205,6 +205,10 @@ class Journal(Protocol):
         """Check the whole chain and return its length. Raises Refused naming the first broken link."""
         ...
 
+    def wait(self, after: int, timeout_s: float) -> bool:
+        """Wait until there is an event with seq > `after`, whoever wrote it; False when `timeout_s` passed without one."""
+        ...
+
 
 class Leases(Protocol):
     """Who may act. A fence grows with every new holder of a name."""

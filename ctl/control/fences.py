@@ -1,6 +1,7 @@
 """Leases on services, kept and renewed by this process: who holds one may act on the service, and carries its fence in every state write."""
 
 import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from ctl.control.doors import Doors
@@ -10,10 +11,14 @@ TTL_S = 15.0
 
 
 class Fences:
-    """Takes a service's lease when it is first needed and renews it when a third of its time is over. Safe from any thread."""
+    """Takes a service's lease when it is first needed and renews it when a third of its time is over. Safe from any thread.
 
-    def __init__(self, doors: Doors) -> None:
+    `is_gone` says whether a holder is proven dead: its lease is then taken at once, under a higher fence, instead of waited out.
+    """
+
+    def __init__(self, doors: Doors, is_gone: Callable[[str], bool] = lambda holder: False) -> None:
         self._doors = doors
+        self._is_gone = is_gone
         self._lock = threading.Lock()
         self._held: dict[str, tuple[int, datetime]] = {}
 
@@ -24,13 +29,21 @@ class Fences:
             held = self._held.get(service)
             if held and now < held[1]:
                 return held[0]
-            fence = self._doors.leases.acquire(_name(service), self._doors.holder, TTL_S, now)
+            fence = self._acquire(_name(service), now)
             if fence is None:
                 self._held.pop(service, None)
                 holder = self._doors.leases.holder(_name(service), now) or "somebody"
                 raise LeaseHeld(f"{service} is not changed: {holder} is acting on it now", remedy=f"try again, or look: msxfctl status {service}")
             self._held[service] = (fence, now + timedelta(seconds=TTL_S / 3))
             return fence
+
+    def _acquire(self, name: str, now: datetime) -> int | None:
+        fence = self._doors.leases.acquire(name, self._doors.holder, TTL_S, now)
+        holder = self._doors.leases.holder(name, now) if fence is None else None
+        if holder is None or not self._is_gone(holder):
+            return fence
+        self._doors.leases.release(name, holder)
+        return self._doors.leases.acquire(name, self._doors.holder, TTL_S, now)
 
     def release_all(self) -> None:
         """Give every lease back, so that the next process need not wait."""

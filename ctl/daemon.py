@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 
 from ctl import settings as configuration
@@ -32,7 +33,7 @@ def run(settings: Settings) -> None:
         station = wiring.Station(settings)
         try:
             station.start()
-            asyncio.run(_serve(settings, station))
+            uvloop.run(_serve(settings, station))
         finally:
             station.close()
 

@@ -1,7 +1,6 @@
 """Starting rollouts: from a version to a pinned release, a plan, and a rollout that the loop then carries out."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -137,7 +136,7 @@ def pin(service: Service, artifact: Artifact, now: datetime) -> Release:
         "service": service.name,
         "digest": artifact.digest,
         "command": list(artifact.command),
-        "environment": environment(service.config),
+        "environment": environment(service),
         "health": codec.to_json(service.health),
         "resources": codec.to_json(service.resources),
         "handover": service.handover.value,
@@ -149,7 +148,7 @@ def pin(service: Service, artifact: Artifact, now: datetime) -> Release:
         version=artifact.version,
         digest=artifact.digest,
         command=artifact.command,
-        environment=environment(service.config),
+        environment=environment(service),
         health=service.health,
         resources=service.resources,
         handover=service.handover,
@@ -157,9 +156,10 @@ def pin(service: Service, artifact: Artifact, now: datetime) -> Release:
     )
 
 
-def environment(config: Mapping[str, str]) -> dict[str, str]:
-    """Turn config keys into environment variables: price.table becomes MSXF_CONFIG_PRICE_TABLE."""
-    return {"MSXF_CONFIG_" + "".join(char if char.isalnum() else "_" for char in key).upper(): value for key, value in sorted(config.items())}
+def environment(service: Service) -> dict[str, str]:
+    """Return what a release pins of the catalog as environment variables: price.table becomes MSXF_CONFIG_PRICE_TABLE."""
+    keys = {key: "MSXF_CONFIG_" + "".join(char if char.isalnum() else "_" for char in key).upper() for key in sorted(service.config)}
+    return {"MSXF_DEPENDS_ON": ",".join(service.depends_on), **{name: service.config[key] for key, name in keys.items()}}
 
 
 def config_changes(before: Release | None, after: Release) -> list[dict[str, str | None]]:

@@ -6,6 +6,7 @@ from time import perf_counter
 
 from bench.report import Report
 from bench.simulated import Simulation, catalog_of
+from ctl.backends.runtimes.memory import Fault
 from ctl.model.rollout import Phase
 
 RELEASES, BAD_PCT, SERVICES, SEED = 1289, 5, 310, 20260101
@@ -36,15 +37,14 @@ def run(report: Report) -> None:
 
 def _spoil(simulation: Simulation, service: str, version: str, way: str) -> None:
     """Build the version, and make it bad in the given way before it is deployed."""
-    simulation.build(service, version)
-    release = simulation.release_id(service, version)
+    release = simulation.build(service, version)
     match way:
         case "errors":
             simulation.traffic.error_pct[release] = 20
         case "crashes":
-            simulation.crash(service, release)
+            simulation.runtime.break_release(service, release, Fault(crash_after_s=2.0))
         case "never ready":
-            simulation.never_ready(service, release)
+            simulation.runtime.break_release(service, release, Fault(never_ready=True))
         case _:
             pass
 

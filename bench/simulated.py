@@ -4,20 +4,20 @@ import heapq
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from time import perf_counter
 
+from ctl.backends.clock import ManualClock
+from ctl.backends.runtimes.memory import Fault, MemoryRuntime
 from ctl.control.desired import Desired, Wanted
 from ctl.control.doors import Doors, Signals
 from ctl.control.fences import Fences
 from ctl.control.plane import ControlPlane
+from ctl.control.releasing import pin
 from ctl.control.tick import Ticker
 from ctl.model.access import Caller, Role
-from ctl.model.fleet import Fleet, InstancePhase, Reading
-from ctl.model.rollout import Rollout
+from ctl.model.fleet import Fleet, Group, Instance, InstancePhase, Reading
 from ctl.model.service import ArtifactSource, CanaryStep, CatalogSnapshot, Gate, Kind, RolloutPolicy, Service, Share, Strategy
-from ctl.ports import Runtime
 from ctl.wiring import memory_doors
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -46,18 +46,23 @@ def _service(number: int, replicas: int) -> Service:
 class Traffic:
     """What the instances of each release say about their traffic: `error_pct` by release, 0 where nothing is said."""
 
-    runtime: Runtime
+    runtime: MemoryRuntime
     error_pct: dict[str, int]
     requests: int = 200
 
     def read(self, services: Iterable[str], window_s: float, now: datetime) -> Mapping[str, tuple[Reading, ...]]:
         groups = self.runtime.observe()
-        return {service: tuple(self._reading(one.service, one.release, one.id, window_s, now) for group in groups.get(service, ()) for one in group.instances
-                               if one.phase is InstancePhase.READY) for service in services}  # fmt: skip
+        return {service: tuple(self._reading(one, window_s, now) for one in _ready(groups.get(service, ()))) for service in services}
 
-    def _reading(self, service: str, release: str, instance: str, window_s: float, now: datetime) -> Reading:
-        errors = self.requests * self.error_pct.get(release, 0) // 100
-        return Reading(service=service, release=release, instance=instance, requests=self.requests, errors=errors, p99_ms=20.0, window_s=window_s, at=now)
+    def _reading(self, one: Instance, window_s: float, now: datetime) -> Reading:
+        errors = self.requests * self.error_pct.get(one.release, 0) // 100
+        return Reading(
+            service=one.service, release=one.release, instance=one.id, requests=self.requests, errors=errors, p99_ms=20.0, window_s=window_s, at=now
+        )
+
+
+def _ready(groups: Sequence[Group]) -> list[Instance]:
+    return [one for group in groups for one in group.instances if one.phase is InstancePhase.READY]
 
 
 class Simulation:
@@ -65,9 +70,9 @@ class Simulation:
 
     def __init__(self, catalog: CatalogSnapshot, *, start_s: float = START_S) -> None:
         self.clock = ManualClock(EPOCH)
-        doors = memory_doors(catalog, self.clock, start_s=start_s)
-        self.traffic = Traffic(doors.runtime, {})
-        self.doors: Doors = replace(doors, metrics=self.traffic)
+        self.runtime = MemoryRuntime(self.clock, start_s=start_s, hosts=2000)
+        self.traffic = Traffic(self.runtime, {})
+        self.doors: Doors = replace(memory_doors(catalog, self.clock), runtime=self.runtime, metrics=self.traffic)
         self.desired = Desired(self.doors)
         fences = Fences(self.doors)
         self.ticker = Ticker(self.doors, self.desired, fences)
@@ -84,8 +89,10 @@ class Simulation:
         """Seconds since the simulation began."""
         return (self.clock.now() - EPOCH).total_seconds()
 
-    def build(self, service: str, version: str) -> None:
+    def build(self, service: str, version: str) -> str:
+        """Build a version and return the id of the release it will be."""
         self.plane.build(service, version)
+        return pin(self._catalog.services[service], self.doors.artifacts.resolve(service, version), self.clock.now()).id
 
     def release_everything(self, version: str = "1.0.0") -> None:
         """Build and roll out the first release of every service, to the end."""

@@ -74,13 +74,11 @@ class Calls:
         try:
             async with asyncio.timeout(timeout_s):
                 while True:
-                    try:
-                        answer = await self._once(service, request)
-                        if not answer.is_unprocessed:
-                            return answer
-                        why = "it took no request"
-                    except aiohttp.ClientConnectorError as error:
-                        why = f"no connection to the gateway at {self._gateway} ({error.strerror or error.os_error})"
+                    why = ""
+                    answer = await self._once(service, request)
+                    if not isinstance(answer, str):
+                        return answer
+                    why = answer
                     await asyncio.sleep(pause_s)
                     pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
         except TimeoutError as error:
@@ -88,11 +86,19 @@ class Calls:
         except (aiohttp.ClientError, OSError) as error:
             raise NoAnswer(service, f"{type(error).__name__} on {request}: {error}") from error
 
-    async def _once(self, service: str, request: "_Request") -> Answer:
+    async def _once(self, service: str, request: "_Request") -> Answer | str:
+        """Send once; a text says why certainly nobody has begun to process it."""
+        try:
+            answer = await self._sent(service, request)
+        except aiohttp.ClientConnectorError as error:
+            return f"no connection to the gateway at {self._gateway} ({error.os_error.strerror})"
+        return "it took no request" if answer.is_unprocessed else answer
+
+    async def _sent(self, service: str, request: "_Request") -> Answer:
         if self._session is None:
             self._session = self._opened()
         url = f"{self._gateway}/{service}/{request.path.lstrip('/')}"
-        headers = {**tracing.outgoing(), **request.headers}
+        headers = {**tracing.outgoing(), **{name.lower(): value for name, value in request.headers.items()}}
         payload = None if request.body is None else json.dumps(request.body, separators=(",", ":")).encode()
         if payload is not None:
             headers.setdefault("content-type", "application/json")

@@ -1,10 +1,11 @@
 """The figures of an instance: those of its requests, which the kit counts, and an app's own, all in prometheus_client's default registry."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import prometheus_client
-from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, REGISTRY, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
 BUCKETS_S = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.04, 0.06, 0.1, 0.15, 0.25, 0.4, 0.6, 1.0, 1.5, 2.5, 5.0, 10.0)
@@ -39,7 +40,7 @@ class RequestFigures:
     """Counts requests by code and route and times them by route. One thread writes it: the event loop's."""
 
     def __init__(self, in_flight: Callable[[], float]) -> None:
-        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+        _only_what_is_read()
         self._total = counter("http_requests_total", "Requests answered, by status code and route template.", ("code", "route"))
         self._seconds = histogram("http_request_duration_seconds", "Time from a request's arrival to its whole answer.", ("route",))
         self._unprocessed = counter("http_requests_unprocessed_total", "Requests turned away before any work was done on them.")
@@ -65,6 +66,14 @@ class RequestFigures:
 
 
 _made: dict[str, MetricWrapperBase] = {}
+
+
+def _only_what_is_read() -> None:
+    """Leave out the library's series that nobody reads: they would double what each of hundreds of instances is scraped for."""
+    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no type for it
+    for collector in (GC_COLLECTOR, PLATFORM_COLLECTOR):
+        with contextlib.suppress(KeyError):  # left out already
+            REGISTRY.unregister(collector)
 
 
 def _once(kind: type[Metric], name: str, help: str, labels: Sequence[str], **options: Any) -> Metric:

@@ -28,7 +28,7 @@ class WriterLock:
         self._held: int | None = None
 
     async def acquire(self) -> None:
-        """Wait until the lock is ours, without turning; a cancelled wait gives it up for good. Raises OSError."""
+        """Wait until the lock is ours, without turning; a cancelled wait gives it up for good. Raises OSError, ValueError (an epoch that is no number)."""
         loop = asyncio.get_running_loop()
         taken: asyncio.Future[None] = loop.create_future()
         threading.Thread(target=self._wait, args=(loop, taken), name="writer-lock", daemon=True).start()
@@ -52,7 +52,7 @@ class WriterLock:
         """Runs in a thread of its own: nothing can wake a blocked flock, so a thread that is no longer waited for gives back at once what it gets."""
         try:
             self._take()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             _tell(loop, taken, error)
         else:
             _tell(loop, taken, None)
@@ -90,7 +90,7 @@ def _next_epoch(folder: Path) -> int:
     return grown
 
 
-def _tell(loop: asyncio.AbstractEventLoop, taken: "asyncio.Future[None]", error: OSError | None) -> None:
+def _tell(loop: asyncio.AbstractEventLoop, taken: "asyncio.Future[None]", error: Exception | None) -> None:
     def finish() -> None:
         if taken.done():
             return

@@ -111,8 +111,9 @@ class Instance:
         return found
 
     def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
+        """End it and what it forked."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(5)
 
 
@@ -143,7 +144,7 @@ class Launcher:
         }
         log, errors = self.folder / f"{instance}.log", self.folder / f"{instance}.err"
         with log.open("wb") as out, errors.open("wb") as err:
-            process = subprocess.Popen([sys.executable, *argv], env={**told, **environ}, cwd=self.folder, stdout=out, stderr=err)
+            process = subprocess.Popen([sys.executable, *argv], env={**told, **environ}, cwd=self.folder, stdout=out, stderr=err, process_group=0)
         self._running.append(Instance(process, port, log, errors))
         return self._running[-1]
 

@@ -25,9 +25,9 @@ BROKEN = (
 )
 
 
-def example() -> str:
-    found = re.search(r"<!-- example -->\n```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
-    assert found, "the document has no example"
+def example(mark: str = "example") -> str:
+    found = re.search(rf"<!-- {mark} -->\n```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    assert found, f"the document has nothing marked {mark!r}"
     return found[1]
 
 
@@ -132,3 +132,16 @@ def test_logs_are_json_lines_with_the_trace(launcher: Launcher, argv: tuple[str,
     (about,) = [line for line in instance.lines() if line["trace"] == TRACE_ID]
     assert (about["level"], "nobody" in about["message"]) == ("warning", True)
     assert instance.errors.read_text() == ""
+
+
+def test_the_service_on_the_kit_in_the_document_runs(launcher: Launcher, gateway: Gateway, tmp_path: Path) -> None:
+    script = tmp_path / "quotes.py"
+    script.write_text(example("with the kit"))
+    instance = launcher.start(str(script), service="quotes", MSXF_GATEWAY=gateway.url).wait_for("ready")
+    gateway.ports["risk"] = launcher.start(*SAMPLE, service="risk").wait_for("ready").port
+    answer = instance.get("/quotes/John", {"traceparent": PARENT}).json
+    assert (answer["customer"], answer["limit"]["status"]) == ("John", 404)
+    assert gateway.seen[0][0] == "risk"
+    assert TRACE_ID in gateway.seen[0][1]["traceparent"]
+    instance.tell_to_go()
+    assert instance.exit_code() == 0

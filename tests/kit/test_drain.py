@@ -43,13 +43,16 @@ def test_an_idle_instance_is_gone_in_half_a_second(launcher: Launcher) -> None:
 
 
 def test_what_comes_while_it_drains_is_served_on_old_and_new_connections(launcher: Launcher) -> None:
+    """As long as something is in flight, even after a while without a new request."""
     instance = launcher.app("slow").wait_for("ready")
     old = Caller(instance.port)
     assert old.ask("GET", "/x").status == 200
-    asked(instance, "/sleep/0.8")
+    asked(instance, "/sleep/1.5")
     wait_until(lambda: in_flight(instance))
     instance.tell_to_go()
     wait_until(lambda: instance.state() == "draining", within_s=1)
+    told = monotonic()
+    wait_until(lambda: monotonic() - told > 0.4)
     assert old.ask("GET", "/x").status == 200
     assert instance.get("/x").status == 200
     assert instance.exit_code() == 0
@@ -79,8 +82,9 @@ def test_callers_that_never_stop_cannot_keep_it_alive(launcher: Launcher) -> Non
         wait_until(lambda: load.answered > 20)
         instance.tell_to_go()
         assert instance.exit_code(within_s=8) == 0
-    assert load.lost == []
+    assert len(load.lost) <= 1
     assert set(load.outcomes) == {200}
+    assert load.again[TURNED_AWAY] >= 1
 
 
 def test_what_comes_while_it_starts_waits_for_it(launcher: Launcher) -> None:

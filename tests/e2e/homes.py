@@ -38,14 +38,19 @@ def supervisor(home: Path, service: str, mode: str, count: int, *more: str) -> "
     return other
 
 
-def running(home: Path, service: str) -> set[int]:
-    """Return every process that writes into the log of an instance of the service, in whatever way it came to it."""
+def running(home: Path, service: str = "") -> set[int]:
+    """Return every process that writes into the log of an instance of the service (empty: of any), in whatever way it came to it."""
     found = set()
     for entry in Path("/proc").iterdir():
         with suppress(OSError):
-            if entry.name.isdecimal() and os.readlink(entry / "fd" / "1").startswith(str(home / "logs" / f"{service}-")):
+            if entry.name.isdecimal() and _is_log(home, os.readlink(entry / "fd" / "1"), service):
                 found.add(int(entry.name))
     return found
+
+
+def _is_log(home: Path, path: str, service: str) -> bool:
+    folder, _, name = path.rpartition("/")
+    return folder == str(home / "logs") and name.startswith(f"{service}-" if service else "") and name != "launcher.log"
 
 
 def launcher(home: Path) -> int:

@@ -48,7 +48,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
     yield home
     if home.exists():
         local_runtime(home).close(stop_instances=True, within_s=0.5)
-    assert homes.running(home, "") == set()
+    assert homes.running(home) == set()
 
 
 @pytest.fixture
@@ -371,7 +371,7 @@ def test_stopping_everything_leaves_nothing(home: Path) -> None:
     began = monotonic()
     runtime.close(stop_instances=True, within_s=1)
     assert 0.9 < monotonic() - began < 5
-    assert homes.running(home, "") == set()
+    assert homes.running(home) == set()
     assert list((home / "run" / "instances").iterdir()) == list((home / "run" / "groups").iterdir()) == []
     wait_until(lambda: not homes.is_running(launcher))
     runtime.close(stop_instances=True)

@@ -56,7 +56,7 @@ def _tell(screen: Screen, made: TokenView, file: TextIO | None) -> None:
 def _new_file(path: str) -> TextIO:
     """Open a file that only we may read. Raises BadInput where there is one already."""
     try:
-        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w")
+        return open(path, "x", opener=lambda name, flags: os.open(name, flags, 0o600))
     except OSError as error:
         raise BadInput(f"{path} cannot be written", found=str(error), remedy="name a new file in a folder that is yours") from error
 

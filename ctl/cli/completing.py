@@ -30,12 +30,12 @@ def services(ctx: click.Context) -> list[str]:
 
 
 def versions(ctx: click.Context) -> list[str]:
-    """Return the versions that have been built of the service that stands before on the line."""
-    asked, named = ctx.ensure_object(Asked), ctx.params.get("service") or ctx.params.get("services")
-    first = named if isinstance(named, str) else named[0] if named else None
+    """Return the versions that have been built of the service that stands before on the line; click leaves it in `args` while a value is missing."""
+    if not ctx.args:
+        return []
     try:
-        daemon = _daemon(asked)
-        return [one["version"] for one in daemon.artifacts(first)] if daemon and first else []
+        daemon = _daemon(ctx.ensure_object(Asked))
+        return [one["version"] for one in daemon.artifacts(ctx.args[0])] if daemon else []
     except CtlError:
         return []
 

@@ -14,11 +14,12 @@ from ctl.cli.reach import Reached
 from ctl.cli.screens import marks
 from ctl.cli.show import Screen
 from ctl.cli.verb import Verb
-from ctl.errors import BadInput, Refused
+from ctl.errors import BackendError, BadInput, Refused, TimedOut
 
 if TYPE_CHECKING:
     from ctl.settings import Settings
 
+LOST_S = 5.0
 
 @click.command(cls=Verb, examples=("msxfctl up", "MSXFCTL_HOME=/var/lib/msxfctl msxfctl up"))
 @options.length("--timeout", default="60s", help="How long it may take to be ready.")
@@ -98,11 +99,24 @@ def down(asked: Asked, keep_instances: bool, timeout: float, dry_run: bool, yes:
             return _would_stop(there, screen, keep_instances)
         if not keep_instances:
             confirming.environment(screen, there, doing="stop everything", yes=yes)
-        there.plane.shutdown(instances=not keep_instances)
+        _stop(there, pid, instances=not keep_instances)
     if pid is not None:
         daemonising.wait_gone(pid, timeout)
     kept = "instances and gateway go on" if keep_instances else "nothing runs any more"
     return screen.answer("daemon-down/1", body, lambda look: [f"{look.paint('dim', marks.STOPPED)} msxfctl is down: {kept}", "undo   msxfctl up"])
+
+
+def _stop(there: Reached, pid: int | None, *, instances: bool) -> None:
+    """Ask the daemon to stop; it may be gone before its answer is here."""
+    try:
+        there.plane.shutdown(instances=instances)
+    except BackendError as lost:
+        if pid is None:
+            raise
+        try:
+            daemonising.wait_gone(pid, LOST_S)
+        except TimedOut:
+            raise lost from None
 
 
 def _would_stop(there: Reached, screen: Screen, keep_instances: bool) -> None:

@@ -84,7 +84,7 @@ def last_word(there: Reached, watch: Watch, look: Look) -> list[str]:
         case "paused":
             return rollouts.paused(view, look)
         case _ if view["active"]:
-            return [*rollouts.standing(view, watch.service, look), f"next   msxfctl status {view['service']} --watch   Undo: {view['undo']}"]
+            return [*rollouts.standing(view, watch.service, look), f"next   msxfctl status {view['service']} --watch"]
         case _:
             return rollouts.over(view, look)
 

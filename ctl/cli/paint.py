@@ -1,5 +1,6 @@
 """Terminal paint: colours, widths, columns and a block that repaints itself. Knows ANSI and nothing about services."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from typing import TextIO
 
 WIDEST = 100
 GAP = "  "
+_AMOUNT = re.compile(r"(?<=\d) (?=(?:%|ms|s|min|h|d|B|kB|MB)\b|%)")
 _CODES = {"good": "32", "warn": "33", "bad": "31", "dim": "2", "bold": "1", "name": "36"}
 
 
@@ -53,9 +55,9 @@ def pad(text: str, columns: int, *, right: bool = False) -> str:
 
 
 def wrap(text: str, columns: int, indent: str = "") -> list[str]:
-    """Return `text` as lines of at most `columns`, broken at spaces; lines after the first begin with `indent`."""
-    body = text.lstrip(" ")
-    lines, line, begun = list[str](), text[: len(text) - len(body)], False
+    """Return `text` as lines of at most `columns`, broken at spaces, but never between a number and its unit; further lines begin with `indent`."""
+    body = _AMOUNT.sub("\xa0", text.lstrip(" "))
+    lines, line, begun = list[str](), " " * (len(text) - len(body)), False
     for word in body.split(" "):
         longer = f"{line} {word}" if begun else line + word
         if begun and width(longer) > columns:
@@ -65,7 +67,7 @@ def wrap(text: str, columns: int, indent: str = "") -> list[str]:
         else:
             begun = True
         line = longer
-    return [*lines, line.rstrip()]
+    return [one.replace("\xa0", " ") for one in (*lines, line.rstrip())]
 
 
 def columns(rows: Sequence[Sequence[str]], *, total: int = WIDEST, right: Iterable[int] = ()) -> list[list[str]]:

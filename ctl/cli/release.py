@@ -7,6 +7,7 @@ import click
 from ctl.cli import confirming, convoy, options, watching
 from ctl.cli.asked import Asked
 from ctl.cli.following import Follower, body, last_word
+from ctl.cli.paint import wrap
 from ctl.cli.reach import Reached
 from ctl.cli.screens import plans
 from ctl.cli.show import Screen
@@ -143,7 +144,7 @@ def _would_roll_back(there: Reached, screen: Screen, service: str, to: str | Non
         goal = goal_view["to_version"]
         said = f"would roll {service} from {found['version']} back to {goal} (release {goal_view['to_release']})"
     body = {"dry_run": True, "service": service, "from_version": found["version"], "to_version": goal}
-    screen.answer("would-rollback/1", body, lambda _: [said, "nothing was changed"])
+    screen.answer("would-rollback/1", body, lambda look: [*wrap(said, look.wide, "  "), "nothing was changed"])
     return 0
 
 
@@ -167,5 +168,7 @@ def finish(asked: Asked, there: Reached, watch: Watch, *, wait: bool, timeout_s:
             return follower.detach([watch])
     elif watch.view["active"] and there.here:
         screen.say(follower.onward(watch.view["service"]))
-    screen.answer("rollout/1", body(watch), lambda look: last_word(there, watch, look))
+    watch.service = watch.service or there.plane.service(watch.view["service"])
+    undo = [f"undo   {watch.view['undo']}"] if watch.view["active"] and not watch.is_over else []
+    screen.answer("rollout/1", body(watch), lambda look: [*last_word(there, watch, look), *undo])
     return watching.EXIT[watch.result] if wait else 0

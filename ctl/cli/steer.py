@@ -9,6 +9,7 @@ import click
 from ctl.cli import confirming, options
 from ctl.cli.asked import Asked
 from ctl.cli.following import body, last_word
+from ctl.cli.paint import wrap
 from ctl.cli.reach import Reached
 from ctl.cli.release import BACK, finish
 from ctl.cli.screens import marks, rollouts
@@ -33,13 +34,14 @@ class Change:
         if current is None:
             raise Refused(f"{service} has no rollout to {self.verb}", remedy=f"msxfctl history {service}")
         said = f"would {self.verb} {current['id']} ({marks.journey(current)}, {rollouts.place(current)}): {self.would}"
-        screen.answer("would-change/1", {"dry_run": True, "verb": self.verb, "rollout": current}, lambda _: [said, "nothing was changed"])
+        facts = {"dry_run": True, "verb": self.verb, "rollout": current}
+        screen.answer("would-change/1", facts, lambda look: [*wrap(said, look.wide, "  "), "nothing was changed"])
         return 0
 
-    def said(self, there: Reached, screen: Screen, view: RolloutView) -> int:
+    def said(self, there: Reached, screen: Screen, service: str, view: RolloutView) -> int:
         """Say how the rollout stands now, and how to take the change back."""
         undo = f"msxfctl {self.undo.format(**view)}"
-        watch = Watch(view=view)
+        watch = Watch(view=view, service=there.plane.service(service))
         screen.answer("rollout/1", {**body(watch), "undo": undo}, lambda look: [*last_word(there, watch, look), f"undo   {undo}"])
         return 0
 
@@ -59,7 +61,7 @@ def pause(asked: Asked, service: str, reason: str, dry_run: bool) -> int:
     """Hold a rollout where it is: no new step, nothing is taken back."""
     screen = Screen(asked)
     with asked.plane() as there:
-        return PAUSE.show(there, screen, service) if dry_run else PAUSE.said(there, screen, there.plane.pause(service, reason=reason))
+        return PAUSE.show(there, screen, service) if dry_run else PAUSE.said(there, screen, service, there.plane.pause(service, reason=reason))
 
 
 @click.command(cls=Verb, examples=("msxfctl resume risk", "msxfctl resume risk --wait"))
@@ -107,7 +109,7 @@ def abort(asked: Asked, /, service: str, **how: Any) -> int:
             return ABORT.show(there, screen, service)
         begun = there.plane.abort(service, reason=how["reason"])
         if not how["wait"]:
-            return ABORT.said(there, screen, begun)
+            return ABORT.said(there, screen, service, begun)
         return finish(asked, there, Watch(view=begun, wanted=BACK), wait=True, timeout_s=how["timeout"])
 
 
@@ -119,7 +121,7 @@ def _go_on(asked: Asked, there: Reached, change: Change, verb: Callable[[], Roll
     begun = verb()
     if how["wait"]:
         return finish(asked, there, Watch(view=begun), wait=True, timeout_s=how["timeout"])
-    return change.said(there, screen, begun)
+    return change.said(there, screen, service, begun)
 
 
 @click.command(

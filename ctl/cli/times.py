@@ -57,6 +57,11 @@ def clock(text: str, *, utc: bool) -> str:
     return f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}"
 
 
+def stamp(text: str, *, utc: bool) -> str:
+    """Return the day and time of a moment, in this machine's zone or in UTC: what events begin with."""
+    return f"{moment(text).astimezone(UTC if utc else None):%m-%d %H:%M:%S}"
+
+
 def stopwatch(seconds: float) -> str:
     """Return 00:09, 12:30 or 1:02:03."""
     whole = max(0, int(seconds))

@@ -1,15 +1,13 @@
 """Screens of plans and artifacts: what a release would do, before anything moves, and what has been built. Pure: views in, lines out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ctl.cli import paint, times
 from ctl.cli.look import Look
 from ctl.cli.screens import marks
-from ctl.model.rollout import Phase
 from ctl.model.view import ArtifactView, PlanStepView, PlanView
 
 SHORT = 8
-PHASES = tuple(phase.value for phase in Phase)
 
 
 def summary(plan: PlanView) -> str:
@@ -26,10 +24,10 @@ def _bounds(plan: PlanView) -> str:
 def whole(plan: PlanView, look: Look) -> list[str]:
     """Return every step of a plan, what comes with it, and how to approve exactly this."""
     bounds = f"lowest capacity {plan['lowest_available']}, highest total {plan['highest_total']}, about {times.span(plan['expected_s'])}"
-    head = f"{plan['service']} {_journey(plan)}   {_bounds(plan)}   {bounds}"
-    lines = paint.wrap(head, look.wide, "  ")
-    lines[0] = look.paint("bold", lines[0])
-    return [*lines, *_steps(plan, look), *_beside(plan, look), *_approve(plan)]
+    head = f"{plan['service']} {_journey(plan)}   {_bounds(plan)}"
+    fits = paint.width(head) + paint.width(bounds) + 3 <= look.wide
+    lines = [f"{head}   {bounds}"] if fits else [head, f"  {bounds}"]
+    return [look.paint("bold", lines[0]), *lines[1:], *_steps(plan, look), *_beside(plan, look), *_approve(plan)]
 
 
 def _journey(plan: PlanView) -> str:
@@ -55,7 +53,9 @@ def _step_line(cells: Sequence[str], is_phase: bool, look: Look) -> str:
 
 
 def _is_phase(step: PlanStepView) -> bool:
-    return step["does"].partition(" ")[0] in PHASES
+    from ctl.model.rollout import Phase
+
+    return step["does"].partition(" ")[0] in {phase.value for phase in Phase}
 
 
 def _short(text: str, plan: PlanView) -> str:
@@ -68,11 +68,15 @@ def _short(text: str, plan: PlanView) -> str:
 
 def _beside(plan: PlanView, look: Look) -> list[str]:
     changes = plan["config_changes"]
-    keys = ", ".join(f"{change['key']} {change['before'] or '(none)'} → {change['after'] or '(none)'}" for change in changes[:6])
+    keys = ", ".join(f"{_key(change)} {change['before'] or '(none)'} → {change['after'] or '(none)'}" for change in changes[:6])
     more = f" and {len(changes) - 6} more (-o json)" if len(changes) > 6 else ""
     config = f"{marks.count(len(changes), 'key')}: {keys}{more}" if changes else "none"
     said = (f"  config changes that come with it: {paint.plain(config)}", f"  checks before it starts: {' · '.join(plan['checks']) or 'none'}")
     return [line for each in said for line in paint.wrap(each, look.wide, "    ")]
+
+
+def _key(change: Mapping[str, str | None]) -> str:
+    return (change["key"] or "").removeprefix("MSXF_CONFIG_")
 
 
 def _approve(plan: PlanView) -> list[str]:

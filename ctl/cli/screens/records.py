@@ -16,11 +16,14 @@ _CHECKS = {"ok": (marks.READY, "good"), "warn": (marks.WARNING, "warn"), "fail":
 
 def event(one: EventView, look: Look) -> list[str]:
     """Return an event as one line."""
-    at = times.exact(one["at"]) if look.utc else times.clock(one["at"], utc=False)
     subject = one["rollout"] or one["service"] or "-"
     style = "bad" if one["body"].get("result") == "failed" or one["body"].get("abort_why") else ""
-    said = f"{one['seq']:>6}  {at}  {one['kind']:<15}  {subject:<14}  {one['actor']:<10}  {paint.plain(one['why'])}"
+    said = f"{one['seq']:>6}  {_stamp(one, look)}  {one['kind']:<15}  {subject:<14}  {one['actor']:<10}  {paint.plain(one['why'])}"
     return [look.paint(style, paint.clip(said, look.wide))]
+
+
+def _stamp(one: EventView, look: Look) -> str:
+    return times.exact(one["at"]) if look.utc else times.stamp(one["at"], utc=False)
 
 
 def journal(rows: Sequence[EventView], look: Look) -> list[str]:
@@ -29,7 +32,7 @@ def journal(rows: Sequence[EventView], look: Look) -> list[str]:
         return ["no event is like that"] if look.is_terminal else []
     head = ("SEQ", "AT", "KIND", "SUBJECT", "BY", "HASH", "WHY")
     cells = [
-        (str(one["seq"]), look.when(one["at"]), one["kind"], one["rollout"] or one["service"] or "-", one["actor"], one["hash"][:8], paint.plain(one["why"]))
+        (str(one["seq"]), _stamp(one, look), one["kind"], one["rollout"] or one["service"] or "-", one["actor"], one["hash"][:8], paint.plain(one["why"]))
         for one in rows
     ]
     lines = [paint.GAP.join(line).rstrip() for line in paint.columns([head, *cells], total=look.wide, right=(0,))]

@@ -58,12 +58,17 @@ def key(one: RolloutView, service: ServiceView | None) -> tuple[object, ...]:
 def change(one: RolloutView, service: ServiceView | None) -> str:
     """Return one line that says how a rollout stands now."""
     sizes = [f"{group['version']} {_few(group['ready'], group['draining'])} {group['weight_pct']} %" for group in service["groups"]] if service else []
+    sizes += [_verdict(one["measurements"][-1])] if one["measurements"] else []
     why = one["abort_why"] or one["paused_why"]
     return f"{times.stopwatch(one['took_s'])} {one['service']} {place(one)}: {'; '.join(sizes) or 'nothing runs'}" + (f" ({paint.plain(why)})" if why else "")
 
 
 def _few(ready: int, draining: int) -> str:
     return f"{ready} ready" + (f", {draining} draining" if draining else "")
+
+
+def _verdict(last: MeasurementView) -> str:
+    return f"judged {last['verdict']}, errors {last['target']['error_pct']:.2f} % | {last['stable']['error_pct']:.2f} %"
 
 
 def judged(one: RolloutView) -> tuple[int, int]:
@@ -77,8 +82,10 @@ def certified(one: RolloutView, service: ServiceView | None, look: Look) -> list
     facts = [_ready(service)] if service else []
     facts += [f"{errors:,} failed of {requests:,} judged requests"] if requests else []
     said = f"{one['service']} {one['to_version']} is live: {', '.join([*facts, times.span(one['took_s'])])}."
-    lines = paint.wrap(f"{marks.READY} {said}   Undo: {one['undo']}", look.wide, "  ")
-    return [look.paint("good", marks.READY) + lines[0].removeprefix(marks.READY), *lines[1:]]
+    lines = paint.wrap(f"{marks.READY} {said}", look.wide, "  ")
+    undo = f"   Undo: {one['undo']}"
+    fits = len(lines) == 1 and paint.width(lines[0] + undo) <= look.wide
+    return [look.paint("good", marks.READY) + lines[0][1:] + (undo if fits else ""), *lines[1:], *([] if fits else [f"undo   {one['undo']}"])]
 
 
 def _ready(service: ServiceView) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LOST_S = 5.0
 
+
 @click.command(cls=Verb, examples=("msxfctl up", "MSXFCTL_HOME=/var/lib/msxfctl msxfctl up"))
 @options.length("--timeout", default="60s", help="How long it may take to be ready.")
 @options.dry_run

@@ -1,7 +1,7 @@
 """msxfctl token create, list, remove: who may use the API over the network, and as what."""
 
 import os
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
@@ -23,10 +23,10 @@ ROLES = ("viewer", "releaser", "operator", "admin")
 @click.option("--file", type=click.Path(dir_okay=False, writable=True), default=None, help="Write the token into this new file (mode 600) and do not show it.")
 @options.dry_run
 @click.pass_obj
-def create(asked: Asked, name: str, role: str, ttl: float | None, file: str | None, dry_run: bool) -> None:
+def create(asked: Asked, /, name: str, role: str, ttl: float | None, **how: Any) -> None:
     """Make a token. It is shown this once and kept only as a hash."""
-    screen = Screen(asked)
-    if dry_run:
+    screen, file = Screen(asked), how["file"]
+    if how["dry_run"]:
         body = {"dry_run": True, "name": name, "role": role, "ttl_s": ttl}
         return screen.answer("would-create-token/1", body, lambda _: [f"would make a token {name} as {role}", "nothing was changed"])
     secret = _new_file(file) if file else None

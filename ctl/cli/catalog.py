@@ -1,8 +1,7 @@
 """msxfctl catalog validate, list, show, graph, impact, schema: the services as they are declared. Needs no daemon and opens no store."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
@@ -15,7 +14,7 @@ from ctl.cli.verb import Entry, LazyGroup, Verb
 from ctl.errors import NotFound
 
 if TYPE_CHECKING:
-    from ctl.model.view import MistakeView
+    from ctl.model.service import CatalogSnapshot
 
 
 class Maps(Protocol):
@@ -28,15 +27,40 @@ class Maps(Protocol):
     def impact(self, service: str) -> dict[str, Any]: ...
 
 
-@contextmanager
-def _maps(asked: Asked) -> Iterator[Maps]:
-    """Open a named server's catalog, or the files of this machine."""
+class Files:
+    """The maps of the files of this machine, as its environment sees them."""
+
+    def __init__(self, snapshot: "CatalogSnapshot") -> None:
+        from ctl.control import mapping
+
+        self._snapshot, self._mapping = snapshot, mapping
+
+    def catalog(self) -> dict[str, Any]:
+        return self._mapping.everything(self._snapshot)
+
+    def graph(self, service: str = "") -> dict[str, Any]:
+        return self._mapping.graph(self._snapshot, _known(service, self._snapshot.services) if service else "")
+
+    def impact(self, service: str) -> dict[str, Any]:
+        return self._mapping.impact(self._snapshot, _known(service, self._snapshot.services))
+
+
+def _maps(asked: Asked) -> Maps:
+    """Return a named server's catalog, or that of this machine's files. Raises CatalogMistakes, BadInput."""
     if asked.server:
-        yield reach.remote(asked.server, asked.token_file)
-        return
+        return reach.remote(asked.server, asked.token_file)
     from ctl import wiring
 
-    yield wiring.open_catalog(asked.settings())
+    return Files(wiring.read_catalog(asked.settings()))
+
+
+def _known(service: str, services: Collection[str]) -> str:
+    if service in services:
+        return service
+    from difflib import get_close_matches
+
+    near = get_close_matches(service, services, 1)
+    raise NotFound(f"there is no service {service!r} in the catalog", remedy=f"did you mean {near[0]}?" if near else "msxfctl catalog list")
 
 
 @click.command(cls=Verb, examples=("msxfctl catalog validate", "msxfctl catalog validate -o json"))
@@ -46,7 +70,7 @@ def validate(asked: Asked) -> int:
     from ctl import wiring
 
     began, settings = time.monotonic(), asked.settings()
-    mistakes: list[MistakeView] = wiring.catalog_mistakes(settings)
+    mistakes = wiring.catalog_mistakes(settings)
     took, services = time.monotonic() - began, sum(1 for _ in completing.in_catalog(str(settings.catalog)))
     body = {"services": services, "took_s": round(took, 3), "mistakes": mistakes}
     Screen(asked).answer("catalog-mistakes/1", body, lambda look: maps.mistakes(mistakes, services, took, look))
@@ -60,8 +84,7 @@ def validate(asked: Asked) -> int:
 @click.pass_obj
 def list_(asked: Asked, /, **wanted: Any) -> None:
     """The services as they are declared."""
-    with _maps(asked) as found_in:
-        found = found_in.catalog()
+    found = _maps(asked).catalog()
     chosen = {name: spec for name, spec in sorted(found["services"].items()) if all(value in (None, spec[key]) for key, value in wanted.items())}
     body = {"revision": found["revision"], "environment": found["environment"], "services": list(chosen.values())}
     Screen(asked).answer("catalog/1", body, lambda look: maps.services(found, list(chosen), look))
@@ -72,11 +95,9 @@ def list_(asked: Asked, /, **wanted: Any) -> None:
 @click.pass_obj
 def show(asked: Asked, service: str) -> None:
     """One service as it is declared, with what its environment changes."""
-    with _maps(asked) as found_in:
-        services = found_in.catalog()["services"]
-    if service not in services:
-        raise _unknown(service, services)
-    Screen(asked).answer("catalog-service/1", services[service], lambda look: maps.spec(services[service], look))
+    services = _maps(asked).catalog()["services"]
+    spec = services[_known(service, services)]
+    Screen(asked).answer("catalog-service/1", spec, lambda look: maps.spec(spec, look))
 
 
 @click.command(cls=Verb, examples=("msxfctl catalog graph approval", "msxfctl catalog graph -o json"))
@@ -84,8 +105,7 @@ def show(asked: Asked, service: str) -> None:
 @click.pass_obj
 def graph(asked: Asked, service: str | None) -> None:
     """Who stands on whom: all services by level, or what SERVICE stands on as a tree."""
-    with _maps(asked) as found_in:
-        found = found_in.graph(service or "")
+    found = _maps(asked).graph(service or "")
     Screen(asked).answer("catalog-graph/1", found, lambda look: maps.graph(found, service or "", look))
 
 
@@ -94,8 +114,7 @@ def graph(asked: Asked, service: str | None) -> None:
 @click.pass_obj
 def impact(asked: Asked, service: str) -> None:
     """Who suffers when a service is down: at once, behind that, and which fronts."""
-    with _maps(asked) as found_in:
-        found = found_in.impact(service)
+    found = _maps(asked).impact(service)
     Screen(asked).answer("catalog-impact/1", found, lambda look: maps.impact(found, look))
 
 
@@ -103,18 +122,9 @@ def impact(asked: Asked, service: str) -> None:
 @click.pass_obj
 def schema(asked: Asked) -> None:
     """The JSON Schema of a service's file, for editors; always JSON."""
-    import json
-
     from ctl import wiring
 
-    Screen(asked).raw(json.dumps(wiring.catalog_schema(), ensure_ascii=False, indent=2))
-
-
-def _unknown(service: str, services: dict[str, Any]) -> NotFound:
-    from difflib import get_close_matches
-
-    near = get_close_matches(service, services, 1)
-    return NotFound(f"there is no service {service!r} in the catalog", remedy=f"did you mean {near[0]}?" if near else "msxfctl catalog list")
+    Screen(asked).raw(wiring.catalog_schema().rstrip("\n"))
 
 
 group = LazyGroup(

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ctl.cli import paint, watching
+from ctl.cli import watching
 from ctl.cli.asked import Asked
 from ctl.cli.look import Look
 from ctl.cli.reach import Reached
@@ -14,7 +14,7 @@ from ctl.cli.watching import Watch
 
 DETACHED = 130
 MOST_AT_ONCE = 4
-BlockOf = Callable[[Watch, Look], Sequence[str]]
+MOST_LINES = 15
 
 
 class Follower:
@@ -65,12 +65,18 @@ class Follower:
         elif len(watches) == 1:
             self._block.repaint(rollouts.live(watches[0].view, watches[0].service, look, watches[0].trouble))
         else:
-            self._block.repaint([paint.clip(rollouts.change(watch.view, watch.service), look.wide) for watch in watches if not watch.is_over])
+            self._block.repaint(_several([watch for watch in watches if not watch.is_over]))
 
     def _done(self, ended: bool) -> bool:
         if self._block:
             self._block.clear()
         return ended
+
+
+def _several(watches: Sequence[Watch]) -> list[str]:
+    """Return a line a rollout that runs, and how many there are beside those that find room."""
+    lines = [rollouts.change(watch.view, watch.service) for watch in watches[:MOST_LINES]]
+    return [*lines, f"… and {len(watches) - MOST_LINES} more"] if len(watches) > MOST_LINES else lines
 
 
 def last_word(there: Reached, watch: Watch, look: Look) -> list[str]:

@@ -6,6 +6,7 @@ from ctl.cli import options, tailing
 from ctl.cli.asked import Asked
 from ctl.cli.screens import marks, records
 from ctl.cli.show import Screen
+from ctl.cli.tailing import Sort
 from ctl.cli.verb import Entry, LazyGroup, Verb
 
 
@@ -19,7 +20,7 @@ def list_(asked: Asked, after: int | None, limit: int, service: str | None, kind
     """The journal's events with the links of their chain."""
     with asked.plane() as there:
         if after is None:
-            rows = tailing.latest(there, service=service or "", kind=kind, last=limit)
+            rows = tailing.latest(there, Sort(service=service or "", kind=kind), limit)
         else:
             rows = there.plane.journal(after=after, limit=limit, service=service or "", kind=kind)
     Screen(asked).answer("journal/1", {"events": rows}, lambda look: records.journal(rows, look))

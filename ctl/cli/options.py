@@ -81,6 +81,6 @@ def wait(*, default: bool) -> Callable[[Command], Command]:
     return click.option("--wait/--no-wait", "wait", default=default, show_default=True, help="Wait for the end and say how it went by the exit status.")
 
 
-def last(number: int, what: str) -> Callable[[Command], Command]:
+def last(number: int, what: str, *, most: int = 10_000) -> Callable[[Command], Command]:
     """Return the option that bounds how many are shown."""
-    return click.option("--last", type=click.IntRange(1, 10_000), default=number, show_default=True, metavar="N", help=f"How many {what}.")
+    return click.option("--last", type=click.IntRange(1, most), default=number, show_default=True, metavar="N", help=f"How many {what}.")

@@ -2,12 +2,13 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
 WIDEST = 100
 GAP = "  "
+_PAINTED = re.compile(r"(\x1b\[[0-9;]*m)")
 _AMOUNT = re.compile(r"(?<=\d) (?=(?:%|ms|s|min|h|d|B|kB|MB)\b|%)")
 _CODES = {"good": "32", "warn": "33", "bad": "31", "dim": "2", "bold": "1", "name": "36"}
 
@@ -80,17 +81,31 @@ def columns(rows: Sequence[Sequence[str]], *, total: int = WIDEST, right: Iterab
     return [[*(pad(cell, widths[at], right=at in numbers) for at, cell in enumerate(row[:-1])), clip(row[-1], room)] for row in rows]
 
 
-class Block:
-    """Lines on a terminal that are painted over by the next ones."""
+def clip_painted(text: str, columns: int) -> str:
+    """Return painted `text` in at most `columns` columns; every colour that is opened is closed."""
+    room, kept = columns, ""
+    for part in _PAINTED.split(text):
+        if part.startswith("\x1b"):
+            kept += part
+        elif part and room > 0:
+            kept += clip(part, room)
+            room -= width(part)
+    return kept
 
-    def __init__(self, stream: TextIO) -> None:
+
+class Block:
+    """Lines on a terminal that are painted over by the next ones; `wide` tells how wide the terminal is now."""
+
+    def __init__(self, stream: TextIO, wide: Callable[[], int]) -> None:
         self._stream = stream
+        self._wide = wide
         self._height = 0
 
     def repaint(self, lines: Sequence[str]) -> None:
-        """Put these lines where the last ones stand. They must not be wider than the terminal."""
+        """Put these lines where the last ones stand, cut at the terminal's edge: one that goes on below could not be painted over."""
         up = f"\x1b[{self._height}A" if self._height else ""
-        body = "".join(f"\x1b[2K{line}\n" for line in lines)
+        wide = self._wide()
+        body = "".join(f"\x1b[2K{clip_painted(line, wide)}\n" for line in lines)
         self._stream.write(f"{up}\r{body}\x1b[0J")
         self._stream.flush()
         self._height = len(lines)

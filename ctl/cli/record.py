@@ -7,7 +7,7 @@ from ctl.cli.asked import Asked
 from ctl.cli.following import DETACHED
 from ctl.cli.screens import records, rollouts
 from ctl.cli.show import Screen
-from ctl.cli.tailing import Filter
+from ctl.cli.tailing import Filter, Sort
 from ctl.cli.verb import Verb
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -15,7 +15,7 @@ LEVELS = ("debug", "info", "warning", "error")
 
 @click.command(cls=Verb, examples=("msxfctl history risk", "msxfctl history risk --last 50 -o json"))
 @options.service
-@options.last(20, "rollouts")
+@options.last(20, "rollouts", most=1000)
 @click.pass_obj
 def history(asked: Asked, service: str, last: int) -> None:
     """The rollouts of a service, newest first: who, why, and how each ended."""
@@ -57,12 +57,12 @@ def logs(asked: Asked, /, service: str, level: str | None, last: int, follow: bo
 @click.pass_obj
 def events(asked: Asked, service: str | None, kind: str, last: int, follow: bool) -> int:
     """What happened last, and why; with --follow also what happens next."""
-    screen = Screen(asked)
+    screen, wanted = Screen(asked), Sort(service=service or "", kind=kind)
     with asked.plane() as there:
-        rows = tailing.latest(there, service=service or "", kind=kind, last=last)
+        rows = tailing.latest(there, wanted, last)
         if follow:
             try:
-                tailing.events(asked, there, screen, rows, service=service or "", kind=kind)
+                tailing.events(asked, there, screen, wanted, rows)
             except KeyboardInterrupt:
                 return DETACHED
     screen.answer("events/1", {"events": rows}, lambda look: [line for one in rows for line in records.event(one, look)])

@@ -26,13 +26,13 @@ BACK = frozenset({"rolled_back", "cancelled"})
 @options.reason
 @options.dry_run
 @click.pass_obj
-def build(asked: Asked, service: str, version: str, source: str | None, reason: str, dry_run: bool) -> None:
+def build(asked: Asked, /, service: str, version: str, **how: Any) -> None:
     """Pack an immutable artifact of a service, named by its content."""
     screen = Screen(asked)
     with asked.plane() as there:
-        if dry_run:
+        if how["dry_run"]:
             return _would_build(there, screen, service, version)
-        made = there.plane.build(service, version, source=source or "", reason=reason)
+        made = there.plane.build(service, version, source=how["source"] or "", reason=how["reason"])
     screen.answer("artifact/1", made, lambda look: plans.built(made, look))
     return None
 

@@ -69,7 +69,7 @@ class Screen:
 
     def block(self) -> Block | None:
         """Return a block that repaints itself on standard error; None where that is no terminal."""
-        return Block(sys.stderr) if _is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb" else None
+        return Block(sys.stderr, lambda: self.beside().wide) if _is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb" else None
 
     def look(self, stream: TextIO) -> Look:
         """Return the look of a stream: colours only where wished, and for a terminal its width."""

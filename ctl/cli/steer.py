@@ -71,10 +71,10 @@ def pause(asked: Asked, service: str, reason: str, dry_run: bool) -> int:
 @options.wait(default=False)
 @options.timeout
 @click.pass_obj
-def resume(asked: Asked, /, service: str, **how: Any) -> int:
+def resume(asked: Asked, /, **how: Any) -> int:
     """Let a paused rollout go on."""
     with asked.plane() as there:
-        return _go_on(asked, there, RESUME, lambda: there.plane.resume(service, reason=how["reason"]), service=service, how=how)
+        return _go_on(asked, there, RESUME, lambda: there.plane.resume(how["service"], reason=how["reason"]), how)
 
 
 @click.command(cls=Verb, examples=("msxfctl promote risk", "msxfctl promote risk --full --wait"))
@@ -86,12 +86,12 @@ def resume(asked: Asked, /, service: str, **how: Any) -> int:
 @options.wait(default=False)
 @options.timeout
 @click.pass_obj
-def promote(asked: Asked, /, service: str, full: bool, yes: bool, **how: Any) -> int:
+def promote(asked: Asked, /, full: bool, yes: bool, **how: Any) -> int:
     """Pass the gate at which a rollout stands."""
     with asked.plane() as there:
         if full and not how["dry_run"]:
-            confirming.service(Screen(asked), there, service, doing="skip all remaining steps of", yes=yes)
-        return _go_on(asked, there, PROMOTE, lambda: there.plane.promote(service, full=full, reason=how["reason"]), service=service, how=how)
+            confirming.service(Screen(asked), there, how["service"], doing="skip all remaining steps of", yes=yes)
+        return _go_on(asked, there, PROMOTE, lambda: there.plane.promote(how["service"], full=full, reason=how["reason"]), how)
 
 
 @click.command(cls=Verb, examples=('msxfctl abort risk --reason "errors in the branch"', "msxfctl abort risk --no-wait"))
@@ -113,15 +113,15 @@ def abort(asked: Asked, /, service: str, **how: Any) -> int:
         return finish(asked, there, Watch(view=begun, wanted=BACK), wait=True, timeout_s=how["timeout"])
 
 
-def _go_on(asked: Asked, there: Reached, change: Change, verb: Callable[[], RolloutView], *, service: str, how: dict[str, Any]) -> int:
+def _go_on(asked: Asked, there: Reached, change: Change, verb: Callable[[], RolloutView], how: dict[str, Any]) -> int:
     """Do what makes a rollout go on, or say what it would do; wait for the end where that was asked for."""
     screen = Screen(asked)
     if how["dry_run"]:
-        return change.show(there, screen, service)
+        return change.show(there, screen, how["service"])
     begun = verb()
     if how["wait"]:
         return finish(asked, there, Watch(view=begun), wait=True, timeout_s=how["timeout"])
-    return change.said(there, screen, service, begun)
+    return change.said(there, screen, how["service"], begun)
 
 
 @click.command(

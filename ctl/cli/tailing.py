@@ -27,6 +27,14 @@ class Filter:
     last: int = 100
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sort:
+    """Which events: of one service, of kinds that begin so; an empty word does not filter."""
+
+    service: str = ""
+    kind: str = ""
+
+
 def newest(there: Reached, wanted: Filter) -> list[LogLine]:
     """Return the newest lines of all instances that match, in the order of time."""
     return in_order(_read(there, wanted, wanted.last))[-wanted.last :]
@@ -80,20 +88,20 @@ def in_order(lines: Sequence[LogLine]) -> list[LogLine]:
     return [one for _, _, one in sorted(keyed, key=lambda each: each[:2])]
 
 
-def latest(there: Reached, *, service: str, kind: str, last: int) -> list[EventView]:
+def latest(there: Reached, wanted: Sort, last: int) -> list[EventView]:
     """Return the last events; of one kind, as far back as the newest 10,000 reach."""
-    rows = there.plane.journal(limit=MOST if kind else last, service=service, kind=kind, newest=True)
+    rows = there.plane.journal(limit=MOST if wanted.kind else last, service=wanted.service, kind=wanted.kind, newest=True)
     return rows[-last:]
 
 
-def events(asked: Asked, there: Reached, screen: Screen, rows: Sequence[EventView], *, service: str, kind: str) -> None:
+def events(asked: Asked, there: Reached, screen: Screen, wanted: Sort, rows: Sequence[EventView]) -> None:
     """Show events and go on with what happens, without end; `rows` are those that are known."""
     head = there.plane.journal(limit=1, newest=True)
     after = rows[-1]["seq"] if rows else head[-1]["seq"] if head else 0
     for one in rows:
         _show(screen, one)
-    for one in _coming(asked, there, after, service):
-        if one["kind"].startswith(kind):
+    for one in _coming(asked, there, after, wanted.service):
+        if one["kind"].startswith(wanted.kind):
             _show(screen, one)
 
 

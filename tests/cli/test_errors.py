@@ -33,7 +33,17 @@ def family(kind: type[CtlError]) -> set[type[CtlError]]:
 
 
 def test_every_class_has_its_words() -> None:
-    assert set(CLASSES) == family(CtlError)
+    assert set(CLASSES) == family(CtlError) - {errors.CatalogMistakes}
+
+
+def test_many_mistakes_are_cut(console: Console) -> None:
+    files = [f"catalog/middle/s{number}.yaml" for number in range(50)]
+    mistakes = [errors.Mistake(file=file, line=3, field="tier", message="is no number", remedy="write 1") for file in files]
+    console.plane.failing["services"] = errors.CatalogMistakes(mistakes, services=312)
+    ran = console.run("services")
+    lines = ran.err.splitlines()
+    assert (ran.status, lines[0]) == (2, "Bad input: 50 mistakes in 312 services of the catalog; nothing was loaded")
+    assert lines[-2:] == ["  … and 30 more", "  next    put them right; msxfctl catalog validate shows them all"]
 
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)

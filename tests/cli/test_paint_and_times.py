@@ -45,13 +45,19 @@ def test_a_number_keeps_its_unit() -> None:
     assert paint.wrap("  found   a long story", 16, " " * 10) == ["  found   a long", "          story"]
 
 
+def test_a_block_is_cut_at_the_edge_and_closes_its_colours() -> None:
+    stream = io.StringIO()
+    Block(stream, lambda: 6).repaint(["ab" + Paint(True)("bad", "cdefgh") + "ij", "中中中中"])
+    assert stream.getvalue() == "\r\x1b[2Kab\x1b[31mcde…\x1b[0m\n\x1b[2K中中…\n\x1b[0J"
+
+
 def test_paint_that_is_off_changes_nothing() -> None:
     assert (Paint(False)("bad", "x"), Paint(True)("bad", "x"), Paint(True)("", "x")) == ("x", "\x1b[31mx\x1b[0m", "x")
 
 
 def test_a_block_goes_up_by_its_height() -> None:
     stream = io.StringIO()
-    block = Block(stream)
+    block = Block(stream, lambda: 80)
     block.repaint(["a", "b"])
     block.repaint(["c"])
     block.settle()

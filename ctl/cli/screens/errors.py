@@ -4,6 +4,7 @@ from ctl.cli import paint
 from ctl.cli.look import Look
 from ctl.errors import BackendError, BadInput, CtlError, Forbidden, NotFound, Refused, TimedOut, Unauthorised
 
+MOST = 20
 HEADS: tuple[tuple[type[CtlError], str], ...] = (
     (BadInput, "Bad input"),
     (NotFound, "Not found"),
@@ -24,6 +25,8 @@ def lines(error: CtlError, look: Look) -> list[str]:
     """Return an error for people."""
     head = head_of(error)
     first, *more = error.message.splitlines() or [""]
+    if len(more) > MOST:
+        more = [*more[:MOST], f"… and {len(more) - MOST} more"]
     said = paint.wrap(f"{head}: {paint.plain(first)}", look.wide, "  ")
     said[0] = look.paint("bad", head) + said[0].removeprefix(head)
     said += [line for each in more for line in paint.wrap(f"  {paint.plain(each)}", look.wide, "    ")]

@@ -31,23 +31,30 @@ def _declared(spec: Mapping[str, Any]) -> tuple[str, ...]:
 def spec(value: Mapping[str, Any], look: Look, indent: str = "") -> list[str]:
     """Return nested values as an outline: a line a fact, empty ones left out."""
     lines: list[str] = []
-    for key, each in value.items():
-        if each is None or each == "" or each == [] or each == {}:
-            continue
-        if isinstance(each, Mapping):
+    known = {key: _plain(each) for key, each in value.items() if each is not None and each not in ("", [], {})}
+    longest = max((len(key) for key, each in known.items() if isinstance(each, str)), default=0)
+    for key, each in known.items():
+        if isinstance(each, str):
+            lines += paint.wrap(f"{indent}{key:<{longest}}  {each}", look.wide, indent + " " * (longest + 2))
+        elif isinstance(each, Mapping):
             lines += [f"{indent}{look.paint('name', key)}", *spec(each, look, indent + "  ")]
-        elif isinstance(each, Sequence) and not isinstance(each, str) and any(isinstance(one, Mapping) for one in each):
-            lines += [f"{indent}{look.paint('name', key)}", *(line for one in each for line in _listed(one, look, indent))]
         else:
-            said = ", ".join(map(str, each)) if isinstance(each, Sequence) and not isinstance(each, str) else str(each)
-            wrapped = paint.wrap(f"{indent}{key:<14} {paint.plain(said)}", look.wide, indent + " " * 15)
-            lines += [wrapped[0].replace(key, look.paint("name", key), 1), *wrapped[1:]]
+            lines += [f"{indent}{look.paint('name', key)}", *(line for one in each for line in _listed(one, look, indent))]
     return lines
 
 
-def _listed(one: Any, look: Look, indent: str) -> list[str]:
-    if not isinstance(one, Mapping):
-        return [f"{indent}  - {one}"]
+def _plain(value: Any) -> Any:
+    """Return what fits on one line as text; mappings, and lists of mappings, as they are."""
+    if isinstance(value, Mapping):
+        return f"{value['value']}{' %' if value['percent'] else ''}" if value.keys() == {"value", "percent"} else value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return value if any(isinstance(one, Mapping) for one in value) else paint.plain(", ".join(map(str, value)))
+    return paint.plain(str(value))
+
+
+def _listed(one: Mapping[str, Any], look: Look, indent: str) -> list[str]:
     inner = spec(one, look, indent + "    ")
     return [f"{indent}  - {inner[0].lstrip()}", *inner[1:]] if inner else []
 
@@ -110,7 +117,8 @@ def impact(found: Mapping[str, Any], look: Look) -> list[str]:
     name, direct, everyone, fronts = found["service"], found["direct"], found["all"], found["fronts"]
     if not everyone:
         return [f"nobody stands on {name}: when it is down, it alone is"]
-    head = f"when {name} is down: {len(direct)} suffer at once, {len(everyone)} in all, {marks.count(len(fronts), 'front')} among them"
+    suffer = f"{len(direct)} suffer{'s' if len(direct) == 1 else ''} at once"
+    head = f"when {name} is down: {suffer}, {len(everyone)} in all, {marks.count(len(fronts), 'front')} among them"
     rows = {"at once": sorted(direct), "behind": sorted(set(everyone) - set(direct)), "fronts": sorted(fronts)}
     lines = [line for title, names in rows.items() if names for line in paint.wrap(f"  {title:<9}{', '.join(names)}", look.wide, " " * 11)]
     return [look.paint("bold", head), *lines, f"next   msxfctl catalog graph {name}"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctl.cli import watching
 from ctl.cli.asked import Asked
-from ctl.cli.following import Follower, body
+from ctl.cli.following import Follower
 from ctl.cli.look import Look
 from ctl.cli.paint import wrap
 from ctl.cli.reach import Reached
@@ -121,7 +121,7 @@ def _status(course: Course, *, wait: bool) -> int:
 
 def _bodies(course: Course) -> Iterable[dict[str, Any]]:
     for watch in course.watches:
-        yield {"service": watch.view["service"], "result": watch.result, "rollout": body(watch), "error": None}
+        yield {"service": watch.view["service"], "result": watch.result, "rollout": watch.view, "error": None}
     for service, error in course.failed.items():
         yield {"service": service, "result": watching.BAD, "rollout": None, "error": errors.document(error)}
     for service in course.unbegun:

@@ -96,5 +96,5 @@ def last_word(there: Reached, watch: Watch, look: Look) -> list[str]:
 
 
 def body(watch: Watch) -> dict[str, Any]:
-    """Return a watched rollout for programs: its view, and how it went in one word."""
-    return {"result": watch.result, **watch.view}
+    """Return a watched rollout for programs: how it went in one word, its view, and the command that takes it back."""
+    return {"result": watch.result, "rollout": watch.view, "undo": watch.view["undo"]}

@@ -8,7 +8,7 @@ import click
 
 from ctl.cli import options, watching
 from ctl.cli.asked import Asked
-from ctl.cli.following import DETACHED, Follower, last_word
+from ctl.cli.following import DETACHED, Follower, body, last_word
 from ctl.cli.look import Look
 from ctl.cli.reach import Reached
 from ctl.cli.screens import fleet, marks
@@ -86,7 +86,7 @@ def _watch_one(asked: Asked, there: Reached, screen: Screen, name: str) -> int:
         Follower(asked, there, screen).follow([watch])
     except KeyboardInterrupt:
         return DETACHED
-    screen.answer("rollout/1", watch.view, lambda look: last_word(there, watch, look))
+    screen.answer("rollout/1", body(watch), lambda look: last_word(there, watch, look))
     return watching.EXIT[watch.result]
 
 

@@ -37,7 +37,7 @@ def test_the_end_is_the_exit_status(end: str, terminal: bool, console: Console) 
     assert (ran.status, said in ran.out) == (status, True)
     console.plane.story("risk", *stories.play(stories.begun, last))
     document = console.run(*DEPLOY, "-o", "json").document
-    assert (document["result"], document["id"], document["schema"]) == (result, "risk-r7", "msxfctl/rollout/1")
+    assert (document["result"], document["rollout"]["id"], document["schema"]) == (result, "risk-r7", "msxfctl/rollout/1")
 
 
 def test_a_first_release_that_is_taken_back_leaves_nothing_live(console: Console) -> None:
@@ -88,7 +88,7 @@ def test_a_timeout_says_that_it_goes_on(console: Console) -> None:
 def test_no_wait_returns_at_once(console: Console) -> None:
     console.plane.story("risk", *stories.play(*stories.GOOD))
     ran = console.run(*DEPLOY, "--no-wait", "-o", "json")
-    assert (ran.status, ran.document["phase"]) == (0, "preparing")
+    assert (ran.status, ran.document["rollout"]["phase"]) == (0, "preparing")
     assert "rollout" not in [name for name, _ in console.plane.calls]
 
 

@@ -132,6 +132,20 @@ def catalog_mistakes(settings: Settings) -> list[MistakeView]:
     return folder.mistakes(settings.catalog, judge=catalog_rules.judge)
 
 
+def read_catalog(settings: Settings) -> CatalogSnapshot:
+    """Return the catalog of the files as this environment sees it; nothing else is opened. Raises CatalogMistakes, BadInput."""
+    from ctl.backends.catalog.folder import YamlCatalog
+
+    return YamlCatalog(settings.catalog, settings.environment, judge=catalog_rules.judge).snapshot()
+
+
+def catalog_schema() -> str:
+    """Return the JSON Schema of a service's file."""
+    from ctl.backends.catalog import jsonschema
+
+    return jsonschema.service_schema()
+
+
 def memory_doors(catalog: CatalogSnapshot, clock: Clock, *, start_s: float = 1.0) -> Doors:
     """Return doors that all lead to memory: for simulations and tests."""
     from ctl.backends.artifacts.memory import MemoryArtifacts

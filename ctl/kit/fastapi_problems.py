@@ -1,0 +1,49 @@
+"""Every refusal of a FastAPI app leaves as problem+json: ours, a body that does not fit, an unknown path, and our own faults."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from ctl.kit.problem import MEDIA_TYPE, Problem
+
+
+def answer_problems(app: FastAPI) -> None:
+    """Teach `app` to answer every error as problem+json."""
+
+    @app.exception_handler(Problem)
+    async def refused(_: Request, problem: Problem) -> JSONResponse:
+        return _answer(problem)
+
+    @app.exception_handler(RequestValidationError)
+    async def misfit(_: Request, error: RequestValidationError) -> JSONResponse:
+        return _answer(from_validation(error))
+
+    @app.exception_handler(HTTPException)
+    async def unknown(request: Request, error: HTTPException) -> JSONResponse:
+        remedy = "see /docs for the routes of this service"
+        return _answer(Problem(error.status_code, "http_error", f"{request.method} {request.url.path}: {error.detail}", remedy=remedy))
+
+    @app.exception_handler(Exception)
+    async def fault(request: Request, _: Exception) -> JSONResponse:
+        detail = f"{request.method} {request.url.path} failed inside this service"
+        return _answer(Problem(500, "internal_error", detail, remedy="retry with the same key; the service's log has the cause under this trace"))
+
+
+def from_validation(error: RequestValidationError) -> Problem:
+    """Say which fields do not fit and why, all at once."""
+    errors = [{"field": _field(row), "problem": str(row["msg"])} for row in error.errors()]
+    detail = "; ".join(f"{row['field']}: {row['problem']}" for row in errors)
+    return Problem(422, "bad_input", detail, remedy="correct the named fields and send it again; nothing was changed", errors=errors)
+
+
+def _field(row: Any) -> str:
+    place = [str(step) for step in row["loc"] if step != "body"]
+    return ".".join(place) if place and row["type"] != "json_invalid" else "body"
+
+
+def _answer(problem: Problem) -> JSONResponse:
+    return JSONResponse(problem.body(), status_code=problem.status, headers=problem.headers(), media_type=MEDIA_TYPE)

@@ -1,4 +1,4 @@
-"""Every refusal of a FastAPI app leaves as problem+json: ours, a body that does not fit, an unknown path, and our own faults."""
+"""Every refusal of a FastAPI app leaves as problem+json: ours, a body that does not fit, an unknown path. What fails is answered at the door."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from ctl.kit.problem import MEDIA_TYPE, Problem
 
 
 def answer_problems(app: FastAPI) -> None:
-    """Teach `app` to answer every error as problem+json."""
+    """Teach `app` to answer every refusal as problem+json."""
 
     @app.exception_handler(Problem)
     async def refused(_: Request, problem: Problem) -> JSONResponse:
@@ -24,13 +24,8 @@ def answer_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> JSONResponse:
-        remedy = "see /docs for the routes of this service"
+        remedy = "GET /openapi.json lists the routes of this service"
         return _answer(Problem(error.status_code, "http_error", f"{request.method} {request.url.path}: {error.detail}", remedy=remedy))
-
-    @app.exception_handler(Exception)
-    async def fault(request: Request, _: Exception) -> JSONResponse:
-        detail = f"{request.method} {request.url.path} failed inside this service"
-        return _answer(Problem(500, "internal_error", detail, remedy="retry with the same key; the service's log has the cause under this trace"))
 
 
 def from_validation(error: RequestValidationError) -> Problem:

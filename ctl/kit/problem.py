@@ -1,6 +1,7 @@
 """A refusal as a value: what was wrong, and what to do next (RFC 9457). Pure: it knows no web framework."""
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 MEDIA_TYPE = "application/problem+json"
@@ -25,7 +26,8 @@ class Problem(Exception):
 
     def body(self) -> dict[str, Any]:
         """Return the answer's body: empty members are left out."""
-        said = {"code": self.code, "status": self.status, "detail": self.detail, "remedy": self.remedy, "errors": [dict(error) for error in self.errors]}
+        said: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(self.status).phrase, "status": self.status, "code": self.code, "detail": self.detail}
+        said |= {"remedy": self.remedy, "errors": [dict(error) for error in self.errors]}
         return {name: value for name, value in said.items() if value}
 
     def headers(self) -> dict[str, str]:

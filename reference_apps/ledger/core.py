@@ -22,8 +22,9 @@ from reference_apps.ledger.model import (
 )
 
 LINKED = 1
-DIFFERENCES = ("flags", "pending_id", "timeout", "debit_account_id", "credit_account_id", "amount", "user_data_128", "user_data_64", "user_data_32", "ledger", "code")
-ACCOUNT_DIFFERENCES = ("flags", "user_data_128", "user_data_64", "user_data_32", "ledger", "code")
+LABELS = ("user_data_128", "user_data_64", "user_data_32", "ledger", "code")
+ACCOUNT_DIFFERENCES = ("flags", *LABELS)
+DIFFERENCES = ("flags", "pending_id", "timeout", "debit_account_id", "credit_account_id", "amount", *LABELS)
 
 
 class Event(Protocol):

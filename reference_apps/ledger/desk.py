@@ -4,6 +4,7 @@ Reads see committed books only; a batch that the disk did not take leaves no tra
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ctl.kit.log import logger
 from ctl.kit.problem import Problem
 from reference_apps.ledger import chart, core, entry, record, reply
 from reference_apps.ledger.books import Books
@@ -26,7 +26,7 @@ Answer = tuple[int, Mapping[str, Any]]
 Command = Callable[[Books, int], Answer]
 """Books a request on a draft at a time (ns) and returns its HTTP status and body. Raises Problem: the draft is dropped."""
 
-LOG = logger("ledger.desk")
+log = logging.getLogger("ledger.desk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +51,16 @@ class Desk:
         self._journal: Journal | None = None
         self._worker: asyncio.Task[None] | None = None
 
-    async def open(self) -> None:
-        """Become the writer: begin an epoch, rebuild the books from the journal, open the chart of accounts in new books, begin to work."""
-        self._journal, self.books = await self._on_disk(self._read)
+    async def open(self, epoch: int = 0) -> None:
+        """Become the writer: begin an epoch (not below `epoch`), rebuild the books from the journal, open the chart of accounts in new books, begin to work."""
+        self._journal, self.books = await self._on_disk(lambda: self._read(epoch))
         if not self.books.accounts.own:
             opening = self.books.draft()
             core.create_accounts(opening, chart.accounts(), self._clock_ns())
             await self._make_durable(self._journal, [entry.of_draft(opening, self.books)])
             opening.keep()
         self._worker = asyncio.create_task(self._work(self._journal), name="ledger desk")
-        LOG.info("books open: epoch %d, %d loans, %d transfers", self._journal.epoch, len(self.books.loans.own), len(self.books.transfers.own))
+        log.info("books open: epoch %d, %d loans, %d transfers", self._journal.epoch, len(self.books.loans.own), len(self.books.transfers.own))
 
     async def close(self) -> None:
         """Stop taking commands and close the journal. What was answered is durable already."""
@@ -104,7 +104,7 @@ class Desk:
             self._lose(error)
             outcomes = [_not_the_writer()] * len(batch)
         except Unwritable as error:
-            LOG.error("%s; the books are read again from the journal", error)
+            log.error("%s; the books are read again from the journal", error)
             self.books = await self._on_disk(lambda: _replay(journal))
             outcomes = [_not_durable()] * len(batch)
         for job, outcome in zip(batch, outcomes, strict=True):
@@ -119,13 +119,13 @@ class Desk:
     async def _on_disk(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._disk, work)
 
-    def _read(self) -> tuple[Journal, Books]:
+    def _read(self, epoch: int) -> tuple[Journal, Books]:
         journal = Journal(self.path)
-        journal.begin_epoch()
+        journal.begin_epoch(epoch)
         return journal, _replay(journal)
 
     def _lose(self, error: Fenced) -> None:
-        LOG.error("%s; this instance stops", error)
+        log.error("%s; this instance stops", error)
         self.fenced = True
         self._on_fenced()
 

@@ -56,8 +56,8 @@ class Loan:
 
     def debts(self) -> tuple[Debt, ...]:
         """Return what each instalment still owes, oldest first, settled ones with zeros."""
-        paid = self.paid()
-        return tuple(Debt(line.number, {component: _agreed(line, component) - paid.get((line.number, component), 0) for component in ORDER}) for line in self.schedule)
+        paid, lines = self.paid(), self.schedule
+        return tuple(Debt(line.number, {component: agreed(line, component) - paid.get((line.number, component), 0) for component in ORDER}) for line in lines)
 
     def outstanding(self) -> Mapping[Component, int]:
         """Return what the whole loan still owes, by component."""
@@ -71,7 +71,8 @@ class Loan:
         return replace(self, repayments=(*self.repayments, repayment), recognised=repayment.recognised)
 
 
-def _agreed(line: Instalment, component: Component) -> int:
+def agreed(line: Instalment, component: Component) -> int:
+    """Return what an instalment asks for a component; fees and penalties are not charged yet."""
     match component:
         case Component.INTEREST:
             return line.interest_fen

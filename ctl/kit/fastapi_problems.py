@@ -16,16 +16,16 @@ def answer_problems(app: FastAPI) -> None:
 
     @app.exception_handler(Problem)
     async def refused(_: Request, problem: Problem) -> JSONResponse:
-        return _answer(problem)
+        return problem_answer(problem)
 
     @app.exception_handler(RequestValidationError)
     async def misfit(_: Request, error: RequestValidationError) -> JSONResponse:
-        return _answer(from_validation(error))
+        return problem_answer(from_validation(error))
 
     @app.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> JSONResponse:
         remedy = "GET /openapi.json lists the routes of this service"
-        return _answer(Problem(error.status_code, "http_error", f"{request.method} {request.url.path}: {error.detail}", remedy=remedy))
+        return problem_answer(Problem(error.status_code, "http_error", f"{request.method} {request.url.path}: {error.detail}", remedy=remedy))
 
 
 def from_validation(error: RequestValidationError) -> Problem:
@@ -40,5 +40,6 @@ def _field(row: Any) -> str:
     return ".".join(place) if place and row["type"] != "json_invalid" else "body"
 
 
-def _answer(problem: Problem) -> JSONResponse:
+def problem_answer(problem: Problem) -> JSONResponse:
+    """Return a problem as the answer to a request."""
     return JSONResponse(problem.body(), status_code=problem.status, headers=problem.headers(), media_type=MEDIA_TYPE)

@@ -16,6 +16,8 @@ CREATE TABLE IF NOT EXISTS head (only INTEGER PRIMARY KEY CHECK (only = 1), seq 
 INSERT OR IGNORE INTO head VALUES (1, 0, '{GENESIS}', 0);
 """
 COLUMNS = "seq, epoch, at_ns, body, previous, hash"
+AS_WRITTEN = "seq, CAST(epoch AS INTEGER), CAST(at_ns AS INTEGER), CAST(body AS BLOB), CAST(previous AS TEXT), CAST(hash AS TEXT)"
+"""A change behind our back may change a value's type as well."""
 
 
 class Fenced(Exception):
@@ -74,8 +76,8 @@ def _row(new: Record) -> tuple[int, int, int, bytes, str, str]:
 
 def _records(connection: sqlite3.Connection) -> Iterator[Record]:
     head, epoch = (0, GENESIS), 0
-    for row in connection.execute(f"SELECT {COLUMNS} FROM journal ORDER BY seq"):
-        found = Record(seq=row[0], epoch=row[1], at_ns=row[2], body=bytes(row[3]), previous=row[4], hash=row[5])
+    for row in connection.execute(f"SELECT {AS_WRITTEN} FROM journal ORDER BY seq"):
+        found = Record(seq=row[0], epoch=row[1], at_ns=row[2], body=row[3], previous=row[4], hash=row[5])
         record.check(found, head, epoch)
         head, epoch = (found.seq, found.hash), found.epoch
         yield found

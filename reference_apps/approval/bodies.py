@@ -72,7 +72,7 @@ class RiskReason(Said):
 
 class RiskOffer(Said):
     limit_fen: Annotated[StrictInt, Field(gt=0)]
-    annual_rate: Annotated[str, Field(pattern=r"^[01]\.?[0-9]*$")]
+    annual_rate: Annotated[str, Field(pattern=r"^(0(\.[0-9]{1,8})?|1(\.0{1,8})?)$")]
     flow: Literal["fast", "normal", "extended"]
     grade: str = ""
 
@@ -87,6 +87,13 @@ class RiskAnswer(Said):
         offer = Offer(**self.offer.model_dump()) if self.offer else None
         reasons = tuple(Reason(each.code, each.en, each.zh) for each in self.reasons)
         return RiskSaid(outcome=self.outcome, offer=offer, missing=self.missing_evidence, reasons=reasons)
+
+
+class ShoppingAnswer(Said):
+    """What a bureau says of a customer's shopping, over twelve months."""
+
+    orders_12m: Annotated[StrictInt, Field(ge=0, le=100_000)]
+    spend_12m_fen: Fen
 
 
 class LoanAnswer(Said):

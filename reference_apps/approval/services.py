@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from ctl.kit.calls import Answer, NoAnswer
 from reference_apps.approval import flow
-from reference_apps.approval.bodies import FraudAnswer, LoanAnswer, RiskAnswer, Shopping
+from reference_apps.approval.bodies import FraudAnswer, LoanAnswer, RiskAnswer, ShoppingAnswer
 from reference_apps.approval.model import Case, EvidenceSaid, FraudSaid, LedgerSaid, Said, Stage, Unavailable, Unusable
 
 TRANSIENT = frozenset({408, 425, 429})
@@ -89,8 +89,8 @@ class Services:
             answer = await self._calls.get(bureau, f"/v1/customers/{case.application['customer']['id']}/shopping", timeout_s=self._timeouts.evidence_s)
         except NoAnswer:
             return declared
-        pulled = _understood(Shopping, "evidence", answer)
-        return pulled.model_dump() if isinstance(pulled, Shopping) else declared
+        pulled = _understood(ShoppingAnswer, "evidence", answer)
+        return pulled.model_dump() if isinstance(pulled, ShoppingAnswer) else declared
 
     async def _post(self, service: str, path: str, body: Mapping[str, Any], timeout_s: float, headers: Mapping[str, str] | None = None) -> Answer | Unavailable:
         try:

@@ -49,7 +49,11 @@ async def _serve(settings: Settings, station: wiring.Station) -> None:
     servers = [_Server(_config(app, uds=str(settings.socket))), _Server(_config(app, lifespan="off"))]
     loop = asyncio.get_running_loop()
     ends = asyncio.Event()
-    station.on_stop(lambda: loop.call_soon_threadsafe(ends.set))
+
+    def stop() -> None:
+        loop.call_soon_threadsafe(ends.set)
+
+    station.on_stop(stop)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ends.set)
     settings.socket.unlink(missing_ok=True)

@@ -91,11 +91,10 @@ def served(tmp_path: Path) -> Iterator[Served]:
 @contextmanager
 def _listening(backing: Backing, socket: Path) -> Iterator[str]:
     app = api.create(backing, "test")
-    servers = [uvicorn.Server(uvicorn.Config(app, http=PeerProtocol, ws="none", log_level="warning", timeout_graceful_shutdown=2, **where)) for where in ({"uds": str(socket)}, {"port": 0, "lifespan": "off"})]  # fmt: skip
+    common = {"http": PeerProtocol, "ws": "none", "log_level": "warning", "timeout_graceful_shutdown": 2}
+    servers = [uvicorn.Server(uvicorn.Config(app, uds=str(socket), **common)), uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", **common))]
 
     async def serve() -> None:
-        for server in servers:
-            server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         await asyncio.gather(*(server._serve() for server in servers))
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)

@@ -33,7 +33,8 @@ def released(plane: RemotePlane, service: str, version: str = "1.0.0") -> Rollou
 def ask(served: Served, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, dict[str, str]]:
     data = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else None
     kind = {"Content-Type": "application/json"} if data else {}
-    request = urllib.request.Request(served.url + path, data=data, method=method, headers={**kind, **{key.replace("_", "-"): value for key, value in headers.items()}})
+    given = {key.replace("_", "-"): value for key, value in headers.items()}
+    request = urllib.request.Request(served.url + path, data=data, method=method, headers={**kind, **given})
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
             text, status, got = answer.read(), answer.status, dict(answer.headers)

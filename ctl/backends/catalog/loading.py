@@ -52,9 +52,10 @@ class Loader:
 
     def load(self, listing: Listing, *, example: bool = False) -> Loaded:
         """Read what has changed and judge everything; with `example` the documented example as well, which is no service."""
-        parsed = {path: self._parsed(path, signature) for path, signature in listing.items() if listed.is_service(path) or path in listed.KNOWN}
+        known = listed.KNOWN if example else listed.KNOWN - {listed.EXAMPLE}
+        parsed = {path: self._parsed(path, signature) for path, signature in listing.items() if listed.is_service(path) or path in known}
         self._kept = {path: kept for path, kept in self._kept.items() if path in parsed}
-        folder = _Folder(parsed, self._named, self._usual, with_example=example)
+        folder = _Folder(parsed, self._named, self._usual)
         entries = folder.entries()
         mistakes = [*listed.strays(listing, self._named), *folder.mistakes(), *map(folder.placed, self._judge(entries))]
         return Loaded(
@@ -97,13 +98,12 @@ def _file_parts(document: Document, path: str) -> dict[str, Strict]:
 def _valid(document: Document, model: type[Strict], name: str | None) -> Strict | None:
     """Validate the document, or its part `name`; None where it has mistakes."""
     data, root = (document.data, ()) if name is None else (document.data[name], (name,))
-    before = len(document.mistakes)
     try:
         found = model.model_validate(data)
     except ValidationError as error:
         wording.note(document, model, error, root)
         return None
-    return found if before == len(document.mistakes) and not document.spoiled else None
+    return None if document.spoiled else found
 
 
 def _check_place(document: Document, service: ServiceFile, path: str) -> None:
@@ -117,10 +117,9 @@ def _check_place(document: Document, service: ServiceFile, path: str) -> None:
 class _Folder:
     """All files of a folder side by side."""
 
-    def __init__(self, parsed: Mapping[str, Parsed], named: str, usual: str, *, with_example: bool) -> None:
+    def __init__(self, parsed: Mapping[str, Parsed], named: str, usual: str) -> None:
         self._parsed = parsed
         self._named = named
-        self._with_example = with_example
         there = parsed.get(listed.ENVIRONMENTS)
         self._declared = there.document if there else None
         found = {name: part for name, part in there.parts.items() if isinstance(part, EnvironmentFile)} if there else {}
@@ -143,9 +142,8 @@ class _Folder:
     def mistakes(self) -> Iterator[Mistake]:
         """Return what is wrong inside files, and with their names, domains and environments."""
         first: dict[str, str] = {}
-        for path, one in self._parsed.items():
-            if path != listed.EXAMPLE or self._with_example:
-                yield from one.document.mistakes
+        for one in self._parsed.values():
+            yield from one.document.mistakes
         for path, one in self._services():
             yield from self._unknown_environments(one.document)
             before = first.setdefault(Path(path).stem, path)
@@ -166,8 +164,7 @@ class _Folder:
         return own.mistake(path, message, finding.remedy)
 
     def _services(self) -> Iterable[tuple[str, Parsed]]:
-        wanted = {listed.EXAMPLE} if self._with_example else set()
-        return [(path, one) for path, one in self._parsed.items() if listed.is_service(path) or path in wanted]
+        return [(path, one) for path, one in self._parsed.items() if listed.is_service(path) or path == listed.EXAMPLE]
 
     def _entry(self, name: str, path: str, one: Parsed) -> Entry:
         document, service = one.document, one.parts.get("")

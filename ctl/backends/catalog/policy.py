@@ -65,9 +65,7 @@ class RolloutFile(Strict):
     """How a new release replaces the old one. Times in seconds; surge and unavailable as instances (1) or as a share (25%)."""
 
     strategy: Annotated[Strategy, Field(strict=False)] = Field(default=POLICY.strategy, description="rolling, canary (by steps of weight) or blue-green.")
-    surge: ShareOf = Field(
-        default=POLICY.surge, description="How many more instances than wanted there may be on the way."
-    )
+    surge: ShareOf = Field(default=POLICY.surge, description="How many more instances than wanted there may be on the way.")
     unavailable: ShareOf = Field(
         default=POLICY.unavailable,
         description="How many fewer available instances than wanted there may be on the way; tier 0: none.",

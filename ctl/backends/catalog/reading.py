@@ -48,7 +48,7 @@ def _composed(document: Document, text: str) -> yaml.Node | None:
         _note_syntax(document, text, error)
         return None
     if root is None:
-        document.spoil((), "the file is empty", "write the service, or remove the file")
+        document.spoil((), "the file is empty", "write what belongs there, or remove the file")
     return root
 
 

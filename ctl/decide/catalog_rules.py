@@ -8,6 +8,7 @@ from ctl.model.service import Handover, Kind, RolloutPolicy, Service, Strategy
 
 Field = tuple[str | int, ...]
 Fault = tuple[Field, str, str]
+IN_ORDER = "keep min_ready_s < healthy_deadline_s < progress_deadline_s"
 
 
 def judge(entries: Sequence[Entry]) -> tuple[Finding, ...]:
@@ -71,11 +72,11 @@ def _ports(service: Service) -> Iterator[Fault]:
 def _timings(policy: RolloutPolicy) -> Iterator[Fault]:
     ready, healthy, progress = policy.min_ready_s, policy.healthy_deadline_s, policy.progress_deadline_s
     if healthy and ready >= healthy:
-        yield ("rollout", "min_ready_s"), f"{ready:g} is not below healthy_deadline_s, {healthy:g}", "min_ready_s < healthy_deadline_s < progress_deadline_s"
+        yield ("rollout", "min_ready_s"), f"{ready:g} is not below healthy_deadline_s, {healthy:g}", IN_ORDER
     if progress and max(healthy, ready) >= progress:
         name = "healthy_deadline_s" if healthy >= ready else "min_ready_s"
         found = f"{max(healthy, ready):g} is not below progress_deadline_s, {progress:g}"
-        yield ("rollout", name), found, "min_ready_s < healthy_deadline_s < progress_deadline_s"
+        yield ("rollout", name), found, IN_ORDER
 
 
 def _ladder(policy: RolloutPolicy) -> Iterator[Fault]:

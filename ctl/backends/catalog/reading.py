@@ -62,6 +62,7 @@ def _note_syntax(document: Document, text: str, error: yaml.YAMLError) -> None:
         document.spoil((), "a tab where YAML wants spaces", "indent with spaces")
         return
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+    problem = f"{getattr(error, 'context', '')} {problem}" if problem.startswith("but ") else problem
     remedy = next((remedy for mark, remedy in _REMEDIES if mark in f"{problem} {error}"), "look at this line and the one before it")
     document.spoil((), f"no valid YAML: {problem}", remedy)
 

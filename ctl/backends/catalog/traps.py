@@ -56,9 +56,9 @@ def _trap(kind: str, node: yaml.ScalarNode) -> Trap:
         case "bool":
             word = str(_constructed(node)).lower()
             return Trap(f"YAML 1.1 reads {text} as {_reading(kind, node)}", f'write "{text}" in quotes, or {word} if that is meant')
-        case "int" | "float":
+        case "int" | "float" if _number(node).lstrip("-") not in ("inf", "nan"):
             return Trap(f"YAML 1.1 reads {text} as {_reading(kind, node)}", f'write "{text}" in quotes, or {_number(node)} if that is meant')
-        case "timestamp" | "value":
+        case "float" | "timestamp" | "value":
             return Trap(f"YAML 1.1 reads {text} as {_reading(kind, node)}", f'write "{text}" in quotes')
     return Trap(f"the tag {node.tag}", "write a plain value without a tag")
 

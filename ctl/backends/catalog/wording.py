@@ -96,6 +96,8 @@ def _shown(document: Document, path: Path, given: Any) -> str:
     """Return the value as it was written: numbers with all their digits, text in quotes."""
     if isinstance(given, str):
         return f'"{given}"'
+    if isinstance(given, list | dict):
+        return KINDS[type(given)]
     return document.raw.get(path) or document.raw.get(path[:-1]) or str(given)
 
 

@@ -104,7 +104,8 @@ def down(asked: Asked, keep_instances: bool, timeout: float, dry_run: bool, yes:
     if pid is not None:
         daemonising.wait_gone(pid, timeout)
     kept = "instances and gateway go on" if keep_instances else "nothing runs any more"
-    return screen.answer("daemon-down/1", body, lambda look: [f"{look.paint('dim', marks.STOPPED)} msxfctl is down: {kept}", "undo   msxfctl up"])
+    said = f"msxfctl is down: {kept}" if pid else f"no daemon ran in {settings.home}; what one may have left is stopped"
+    return screen.answer("daemon-down/1", body, lambda look: [f"{look.paint('dim', marks.STOPPED)} {said}", "undo   msxfctl up"])
 
 
 def _stop(there: Reached, pid: int | None, *, instances: bool) -> None:

@@ -103,6 +103,8 @@ def status(found: StatusView, look: Look) -> list[str]:
     lines = [head, *(line for need in needs for line in _need(need, names, look))]
     lines += [f"{marks.end(one['phase'], look)} {paint.clip(_rolling(one, names), look.wide - 2)}" for one in rolling]
     quiet = found["services"] - len(needs) - len(rolling)
+    if not (needs or rolling or found["instances"]):
+        return [*lines, "  nothing runs yet   msxfctl build SERVICE --version 1.0.0   then   msxfctl deploy SERVICE --version 1.0.0"]
     rest = f"{quiet:,} more are as they should be" if needs or rolling else "all are as they should be"
     return [*lines, f"  … {rest}   (msxfctl services)"]
 

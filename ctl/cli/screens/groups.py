@@ -10,8 +10,13 @@ from ctl.model.view import GroupView, ServiceView
 
 def lines(one: ServiceView, look: Look) -> list[str]:
     """Return a line a group: how many are ready, how many leave, and how much of the traffic it carries."""
-    rows = [(f"  {group['version']}", marks.dots(group["instances"]), _counts(group, look), f"traffic {group['weight_pct']} %") for group in one["groups"]]
+    rows = [(f"  {group['version']}", marks.dots(group["instances"]), _counts(group, look), f"traffic {group['weight_pct']} %") for group in present(one)]
     return [paint.GAP.join(line).rstrip() for line in paint.columns(rows, total=look.wide)]
+
+
+def present(one: ServiceView | None) -> list[GroupView]:
+    """Return the groups that have, or should have, an instance or any traffic."""
+    return [group for group in one["groups"] if group["instances"] or group["desired"] or group["weight_pct"]] if one else []
 
 
 def _counts(group: GroupView, look: Look) -> str:

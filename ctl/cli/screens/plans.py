@@ -12,9 +12,15 @@ SHORT = 8
 
 def summary(plan: PlanView) -> str:
     """Return a plan in one line."""
+    if plan["from_release"] == plan["to_release"]:
+        return _nothing(plan)
     steps = sum(1 for step in plan["steps"] if not _is_phase(step))
     capacity = f"capacity never below {plan['lowest_available']} of {plan['desired']}" if plan["from_version"] else f"{plan['desired']} wanted"
     return f"Plan {plan['checksum'][:SHORT]}  {_bounds(plan)}: {marks.count(steps, 'step')}, about {times.span(plan['expected_s'])}, {capacity}"
+
+
+def _nothing(plan: PlanView) -> str:
+    return f"{plan['service']} {plan['to_version']} is live already, with this config: a deploy would change nothing"
 
 
 def _bounds(plan: PlanView) -> str:
@@ -23,6 +29,8 @@ def _bounds(plan: PlanView) -> str:
 
 def whole(plan: PlanView, look: Look) -> list[str]:
     """Return every step of a plan, what comes with it, and how to approve exactly this."""
+    if plan["from_release"] == plan["to_release"]:
+        return [look.paint("bold", _nothing(plan)), f"next   msxfctl history {plan['service']}"]
     bounds = f"lowest capacity {plan['lowest_available']}, highest total {plan['highest_total']}, about {times.span(plan['expected_s'])}"
     head = f"{plan['service']} {_journey(plan)}   {_bounds(plan)}"
     fits = paint.width(head) + paint.width(bounds) + 3 <= look.wide
@@ -41,8 +49,6 @@ def _steps(plan: PlanView, look: Look) -> list[str]:
         label = "" if _is_phase(step) else str(number)
         sizes = ", ".join(f"{_short(release, plan)}: {count}" for release, count in step["sizes"])
         rows.append((label, times.stopwatch(step["at_s"]), _short(step["does"], plan), f"({sizes})" if sizes and label else ""))
-    if not rows:
-        return ["  nothing to do: this release is live"]
     cells = paint.columns(rows, total=look.wide - 2, right=(0,))
     return [_step_line(line, row[0] == "", look) for row, line in zip(rows, cells, strict=True)]
 

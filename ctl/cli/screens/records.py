@@ -1,6 +1,7 @@
 """Screens of what was written down: events, logs, access tokens, checks. Pure: views in, lines out."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,16 +11,22 @@ from ctl.cli.look import Look
 from ctl.cli.screens import marks
 from ctl.model.view import CheckView, EventView, LogLine, TokenView
 
+_OURS = re.compile(r"[^:@ ]+:\d+(@\d+)?")
 _LEVELS = {"error": "bad", "critical": "bad", "warning": "warn", "debug": "dim"}
 _CHECKS = {"ok": (marks.READY, "good"), "warn": (marks.WARNING, "warn"), "fail": (marks.FAILED, "bad")}
 
 
 def event(one: EventView, look: Look) -> list[str]:
-    """Return an event as one line."""
+    """Return an event: one line in a pipe; on a terminal its sentence may go on below."""
     subject = one["rollout"] or one["service"] or "-"
     style = "bad" if one["body"].get("result") == "failed" or one["body"].get("abort_why") else ""
-    said = f"{one['seq']:>6}  {_stamp(one, look)}  {one['kind']:<15}  {subject:<14}  {one['actor']:<10}  {paint.plain(one['why'])}"
-    return [look.paint(style, paint.clip(said, look.wide))]
+    said = f"{one['seq']:>6}  {_stamp(one, look)}  {one['kind']:<14}  {subject:<12}  {by(one['actor']):<8}  {paint.plain(one['why'])}"
+    return [look.paint(style, line) for line in (paint.wrap(said, look.wide, " " * 24) if look.is_terminal else [said])]
+
+
+def by(actor: str) -> str:
+    """Return who did it; a process of ours, which names itself "host:pid@start", is the daemon."""
+    return "daemon" if _OURS.fullmatch(actor) else actor
 
 
 def _stamp(one: EventView, look: Look) -> str:
@@ -32,7 +39,7 @@ def journal(rows: Sequence[EventView], look: Look) -> list[str]:
         return ["no event is like that"] if look.is_terminal else []
     head = ("SEQ", "AT", "KIND", "SUBJECT", "BY", "HASH", "WHY")
     cells = [
-        (str(one["seq"]), _stamp(one, look), one["kind"], one["rollout"] or one["service"] or "-", one["actor"], one["hash"][:8], paint.plain(one["why"]))
+        (str(one["seq"]), _stamp(one, look), one["kind"], one["rollout"] or one["service"] or "-", by(one["actor"]), one["hash"][:8], paint.plain(one["why"]))
         for one in rows
     ]
     lines = [paint.GAP.join(line).rstrip() for line in paint.columns([head, *cells], total=look.wide, right=(0,))]

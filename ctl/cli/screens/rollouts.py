@@ -7,10 +7,14 @@ from ctl.cli.look import Look
 from ctl.cli.screens import groups, marks
 from ctl.model.view import MeasurementView, RolloutView, ServiceView, SideView
 
+CLIMBING = ("stepping", "judging", "paused")
+
 
 def place(one: RolloutView) -> str:
-    """Return where a rollout is: "step 2 of 4, judging", or its phase."""
-    return f"step {min(one['step'] + 1, one['steps'])} of {one['steps']}, {marks.words(one['phase'])}" if one["steps"] else marks.words(one["phase"])
+    """Return where a rollout is: "step 2 of 4, judging" while it climbs a ladder, else its phase."""
+    if one["strategy"] != "canary" or not one["steps"] or one["phase"] not in CLIMBING:
+        return marks.words(one["phase"])
+    return f"step {min(one['step'] + 1, one['steps'])} of {one['steps']}, {one['phase']}"
 
 
 def live(one: RolloutView, service: ServiceView | None, look: Look, trouble: str = "") -> list[str]:
@@ -33,13 +37,15 @@ def standing(one: RolloutView, service: ServiceView | None, look: Look) -> list[
     if why:
         said = "taken back" if one["abort_why"] else "paused"
         lines += [look.paint("warn", line) for line in paint.wrap(f"  {said}: {paint.plain(why)}", look.wide, "    ")]
-    if one["waiting"]:
+    if one["waiting"] and one["phase"] != "paused":
         lines.append(paint.clip(f"  waiting: {paint.plain(one['waiting'])}", look.wide))
     return lines
 
 
 def _measured(one: RolloutView, last: MeasurementView) -> str:
     target, stable = last["target"], last["stable"]
+    if not target["requests"]:
+        return f"  no request reached {one['to_version']} yet, so nothing can be judged"
     sides = f"({one['to_version']} | {one['from_version'] or 'nothing'})"
     return f"  errors {target['error_pct']:.2f} % | {stable['error_pct']:.2f} %    p99 {_p99(target)} | {_p99(stable)}    {sides}  verdict {last['verdict']}"
 
@@ -50,14 +56,14 @@ def _p99(side: SideView) -> str:
 
 def key(one: RolloutView, service: ServiceView | None) -> tuple[object, ...]:
     """Return what must change before a pipe gets another line."""
-    groups = service["groups"] if service else []
-    sizes = [(group["version"], group["ready"], group["draining"], group["weight_pct"], len(group["instances"])) for group in groups]
+    present = groups.present(service)
+    sizes = [(group["version"], group["ready"], group["draining"], group["weight_pct"], len(group["instances"])) for group in present]
     return (one["id"], one["phase"], one["step"], len(one["measurements"]) and one["measurements"][-1]["at"], *sizes)
 
 
 def change(one: RolloutView, service: ServiceView | None) -> str:
     """Return one line that says how a rollout stands now."""
-    sizes = [f"{group['version']} {_few(group['ready'], group['draining'])} {group['weight_pct']} %" for group in service["groups"]] if service else []
+    sizes = [f"{group['version']} {_few(group['ready'], group['draining'])} {group['weight_pct']} %" for group in groups.present(service)]
     sizes += [_verdict(one["measurements"][-1])] if one["measurements"] else []
     why = one["abort_why"] or one["paused_why"]
     return f"{times.stopwatch(one['took_s'])} {one['service']} {place(one)}: {'; '.join(sizes) or 'nothing runs'}" + (f" ({paint.plain(why)})" if why else "")
@@ -68,6 +74,8 @@ def _few(ready: int, draining: int) -> str:
 
 
 def _verdict(last: MeasurementView) -> str:
+    if not last["target"]["requests"]:
+        return "no request to judge by"
     return f"judged {last['verdict']}, errors {last['target']['error_pct']:.2f} % | {last['stable']['error_pct']:.2f} %"
 
 
@@ -105,9 +113,10 @@ def taken_back(one: RolloutView, service: ServiceView | None, found: Sequence[st
 def touched(one: RolloutView, weight_pct: int, found_after_s: float | None) -> str:
     """Return how many judged requests failed, and how long it took to find out and to be back; empty when nothing was measured."""
     requests, errors = judged(one)
-    when = f"found after {times.span(found_after_s)}" if found_after_s is not None else ""
+    known = "found" if one["measurements"] and one["measurements"][-1]["verdict"] == "harm" else "aborted"
+    when = f"{known} after {times.span(found_after_s)}" if found_after_s is not None else ""
     at = f" at {weight_pct} % of the traffic" if when and weight_pct else ""
-    counted = f"{errors:,} of {requests:,} judged requests ({100 * errors / requests:.1f} %) failed" if requests else "no request was judged"
+    counted = f"{errors:,} of {requests:,} judged requests ({100 * errors / requests:.1f} %) failed" if requests else "nothing that could be judged"
     back = f"back after {times.span(one['took_s'])}"
     return f"touched {counted}; {', '.join(filter(None, (when + at, back)))}"
 

@@ -55,7 +55,7 @@ class Stage:
 def run(report: Report) -> None:
     """Play the story; KEEP=1 leaves everything running."""
     keep = bool(os.environ.get("KEEP"))
-    home = ROOT / ".msxfctl" / "demo" if keep else Path(tempfile.mkdtemp(prefix="demo-", dir=_state()))
+    home = ROOT / ".msxfctl" / "demo" if keep else Path(tempfile.mkdtemp(prefix="demo-", dir=state_folder()))
     story, machine = Story(report), Machine(home)
     try:
         _play(story, machine)
@@ -68,7 +68,7 @@ def run(report: Report) -> None:
             shutil.rmtree(home, ignore_errors=True)
     story.kept("from the start to here", f"{story.elapsed_s:.0f} s (goal: under 120 s)", story.elapsed_s < 120)
     story.table()
-    _farewell(story, machine, keep)
+    farewell(story, machine, keep)
     report.at_least("promises kept", sum(one.ok for one in story.promises), len(story.promises), "promises")
 
 
@@ -96,8 +96,8 @@ def _come_up(story: Story, machine: Machine) -> Stage:
             machine.run("build", app, "--version", "1.0.0")
             machine.run("deploy", app, "--version", "1.0.0", "--reason", "the first release")
     status = machine.ask("status")
-    story.kept("four applications live, of a catalog of 310 or more services", f"{status['ready']} instances, {len(services)} services, {monotonic() - began:.1f} s",
-               status["ready"] >= 4 and len(services) >= 310)  # fmt: skip
+    live = f"{status['ready']} instances, {len(services)} services, {monotonic() - began:.1f} s"
+    story.kept("four applications live, of a catalog of 310 or more services", live, status["ready"] >= 4 and len(services) >= 310)
     load = Load(status["gateway"], loan_traffic, RATE).start()
     story.said(f"from here on {RATE:.0f} requests a second come in through {status['gateway']}")
     return Stage(machine, story, Platform(status["gateway"]), load)
@@ -107,12 +107,16 @@ def _customers(stage: Stage) -> None:
     stage.story.chapter("Mike, John and Jane apply, get their loans, and Mike pays his first instalment")
     for customer in CUSTOMERS:
         case = stage.platform.apply(customer, customer.name.lower())
-        offer = case["offer"] or {}
-        right = (offer.get("limit_fen"), float(offer.get("annual_rate", 0)), offer.get("flow")) == (customer.limit_fen, float(customer.annual_rate), customer.flow)
-        measured = f"limit {offer.get('limit_fen', 0) / 100:,.0f}, {float(offer.get('annual_rate', 0)):.0%} a year, {offer.get('flow')} flow, {case['status']}"
-        stage.story.kept(f"{customer.name}: limit {customer.limit_fen / 100:,.0f}, {float(customer.annual_rate):.0%}, {customer.flow}", measured, right and case["status"] == "disbursed")  # fmt: skip
+        promised = _terms(customer.limit_fen, customer.annual_rate, customer.flow)
+        offer = case["offer"] or {"limit_fen": 0, "annual_rate": "0", "flow": "no"}
+        given = _terms(offer["limit_fen"], offer["annual_rate"], offer["flow"])
+        stage.story.kept(f"{customer.name}: {promised}", f"{given}; {case['status']}", given == promised and case["status"] == "disbursed")
         if customer is CUSTOMERS[0]:
             _first_repayment(stage, case["loan_id"])
+
+
+def _terms(limit_fen: int, annual_rate: str, flow: str) -> str:
+    return f"limit {limit_fen / 100:,.0f}, {float(annual_rate):.1%} a year, {flow} flow"
 
 
 def _first_repayment(stage: Stage, loan: str) -> None:
@@ -148,7 +152,8 @@ def _bad_release(stage: Stage) -> None:
     took = monotonic() - began
     last = stage.machine.ask("history", "risk")["rollouts"][0]
     touched = _touched(last)
-    stage.story.kept("found and rolled back by itself", f"{last['phase'].replace('_', ' ')} after {took:.1f} s; {last['abort_why']}", last["phase"] == "rolled_back")
+    found = f"{last['phase'].replace('_', ' ')} after {took:.1f} s; {last['abort_why']}"
+    stage.story.kept("found and rolled back by itself", found, last["phase"] == "rolled_back")
     stage.story.said(f"it touched {touched} requests in judged windows: a tenth of the decisions for a few seconds; approval parks what risk could not answer")
     live = stage.machine.ask("show", "risk")
     stage.story.kept("risk 1.1.0 has all of the traffic again", f"{live['version']}, {live['ready']} of {live['desired']} ready", live["version"] == "1.1.0")
@@ -185,7 +190,8 @@ def _kill_an_instance(stage: Stage) -> None:
 
     with stage.story.working("one of three is gone"):
         took = wait_until("risk is whole again", whole, within_s=20)
-    stage.story.kept("failed requests when an instance was killed", f"{stage.failures() - before}; three of three again after {took:.1f} s", stage.failures() == before)
+    failed = stage.failures() - before
+    stage.story.kept("failed requests when an instance was killed", f"{failed}; three of three again after {took:.1f} s", failed == 0)
 
 
 def _kill_the_daemon(stage: Stage) -> None:
@@ -200,7 +206,8 @@ def _kill_the_daemon(stage: Stage) -> None:
     with stage.story.working("approval 1.1.0 → 1.2.0 goes on where it stopped"):
         wait_until("the rollout has ended", lambda: not stage.machine.ask("history", "approval")["rollouts"][0]["active"], within_s=60, every_s=0.3)
     last = stage.machine.ask("history", "approval")["rollouts"][0]
-    stage.story.kept("the rollout ends right", f"{last['id']} is {last['phase']}, {last['took_s']:.1f} s", (last["id"], last["phase"]) == (rollout, "certified"))
+    right = (last["id"], last["phase"]) == (rollout, "certified")
+    stage.story.kept("the rollout ends right", f"{last['id']} is {last['phase']}, {last['took_s']:.1f} s", right)
     stage.story.kept("failed requests without a daemon", str(stage.failures() - before), stage.failures() == before)
 
 
@@ -238,7 +245,7 @@ def _phase(document: dict[str, Any]) -> str:
     return str(document["rollout"]["phase"])
 
 
-def _state() -> Path:
+def state_folder() -> Path:
     folder = ROOT / ".msxfctl"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
@@ -253,7 +260,7 @@ def _blame(story: Story, machine: Machine, error: str) -> None:
             story.said(line)
 
 
-def _farewell(story: Story, machine: Machine, keep: bool) -> None:
+def farewell(story: Story, machine: Machine, keep: bool) -> None:
     if not keep:
         story.said("")
         story.said("make demo KEEP=1 leaves all of it running, to look around in.")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from time import perf_counter
 
 from ctl.backends.clock import ManualClock
-from ctl.backends.runtimes.memory import Fault, MemoryRuntime
+from ctl.backends.runtimes.memory import MemoryRuntime
 from ctl.control.desired import Desired, Wanted
 from ctl.control.doors import Doors, Signals
 from ctl.control.fences import Fences

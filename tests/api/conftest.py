@@ -60,7 +60,7 @@ class Served:
         return RemotePlane(url=self.url, token=token, timeout_s=10)
 
 
-@pytest.fixture()
+@pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     (tmp_path / "app").write_text("#!/bin/sh\n")
     clock = SystemClock()

@@ -122,9 +122,8 @@ def _terms(limit_fen: int, annual_rate: str, flow: str) -> str:
 def _first_repayment(stage: Stage, loan: str) -> None:
     first = stage.platform.schedule(loan)["instalments"][0]
     paid = stage.platform.repay(loan, first["amount_fen"], "mike-first")
-    stage.story.kept(
-        "the first instalment is paid in full", f"{first['due_fen'] / 100:,.2f} paid, {paid['allocated']['overpayment_fen'] / 100:,.2f} too much", paid["allocated"]["overpayment_fen"] == 0
-    )
+    over = paid["allocated"]["overpayment_fen"]
+    stage.story.kept("the first instalment is paid in full", f"{first['amount_fen'] / 100:,.2f} paid, {over / 100:,.2f} too much", over == 0)
 
 
 def _upgrade(stage: Stage) -> None:

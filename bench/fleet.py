@@ -72,15 +72,17 @@ def _roll(story: Story, plane: RemotePlane, names: Sequence[str], gateway: str) 
         _all(story, "built", chosen, lambda name: plane.build(name, "1.1.0"))
         began = monotonic()
         rollouts = _all(story, "asked to be rolled", chosen, lambda name: plane.deploy(name, "1.1.0", strategy="rolling", reason="thirty at once")["id"])
-        with story.working(f"{ROLLED} rollouts", lambda: f"{len(plane.status()['rolling'])} still under way, {load.tally.sent} requests, {len(load.tally.failures)} failed"):  # fmt: skip
+        with story.working(f"{ROLLED} rollouts", lambda: f"{load.tally.sent} requests, {len(load.tally.failures)} failed"):
             wait_until("the rollouts have ended", lambda: not plane.status()["rolling"], within_s=180, every_s=0.5)
         took = monotonic() - began
     finally:
         tally = load.stop()
     ended = [plane.rollout(str(rollout)) for rollout in rollouts]
     certified = sum(1 for one in ended if one["phase"] == "certified")
-    story.kept(f"{ROLLED} rollouts at once end right", f"{certified} certified in {took:.1f} s, the slowest {max(one['took_s'] for one in ended):.1f} s", certified == ROLLED)  # fmt: skip
-    story.kept("failed requests meanwhile", f"{len(tally.failures)} of {tally.sent:,}; p99 {1000 * percentile(tally.latencies_s, 0.99):.0f} ms", not tally.failures)
+    slowest = max(one["took_s"] for one in ended)
+    story.kept(f"{ROLLED} rollouts at once end right", f"{certified} certified in {took:.1f} s, the slowest {slowest:.1f} s", certified == ROLLED)
+    p99_ms = 1000 * percentile(tally.latencies_s, 0.99)
+    story.kept("failed requests meanwhile", f"{len(tally.failures)} of {tally.sent:,}; p99 {p99_ms:.0f} ms", not tally.failures)
     for _, why in tally.failures[:3]:
         story.said(why)
 

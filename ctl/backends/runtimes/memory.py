@@ -67,7 +67,7 @@ class MemoryRuntime:
         self._slots: dict[str, _Slot] = {}
         self._holding: dict[str, set[str]] = {}
         self._due: list[tuple[datetime, int, _Due, str, int]] = []
-        self._numbers = itertools.count(1)
+        self._places, self._orders = itertools.count(), itertools.count()
         self._faults: dict[tuple[str, str], Fault] = {}
         self._gone: dict[str, deque[str]] = {}
         self._lines: dict[str, deque[str]] = {}
@@ -115,6 +115,10 @@ class MemoryRuntime:
     def break_release(self, service: str, release: str, fault: Fault) -> None:
         """Have every process of the release that starts from now on suffer this; Fault() mends it."""
         self._faults[service, release] = fault
+
+    def drains_in(self, seconds: float) -> None:
+        """Have every instance that is told to drain from now on take so long."""
+        self._drain_s = seconds
 
     def crash(self, instance: str) -> None:
         """End an instance's process as if it had been killed; it starts again in its slot. Raises NotFound."""
@@ -169,14 +173,14 @@ class MemoryRuntime:
                 self._end(slot, at)
 
     def _add(self, group: _Group, now: datetime) -> None:
-        release, number = group.release, next(self._numbers)
+        release, place = group.release, next(self._places)
         instance = Instance(
             id=f"{release.service}-{release.id}-{next(group.numbers)}",
             service=release.service,
             release=release.id,
             generation=0,
-            address=f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}:8080",
-            host="localhost" if self._hosts == 1 else f"host-{(number - 1) % self._hosts + 1:04}",
+            address=f"10.{place >> 16 & 255}.{place >> 8 & 255}.{place & 255}:8080",
+            host="localhost" if self._hosts == 1 else f"host-{place % self._hosts + 1:04}",
             phase=InstancePhase.STARTING,
             since=now,
             created_at=now,
@@ -248,7 +252,7 @@ class MemoryRuntime:
             self._enter(min(waiting, key=lambda each: (each.instance.since, each.instance.id)), InstancePhase.READY, at, "")
 
     def _later(self, slot: _Slot, due: _Due, at: datetime) -> None:
-        heapq.heappush(self._due, (at, next(self._numbers), due, slot.instance.id, slot.instance.generation))
+        heapq.heappush(self._due, (at, next(self._orders), due, slot.instance.id, slot.instance.generation))
 
     def _publish(self) -> set[str]:
         changed, self._changed = self._changed, set()

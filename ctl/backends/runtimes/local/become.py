@@ -3,15 +3,20 @@
 Nothing of the launcher is left in it: no descriptor but the instance's lock, no module of ours, no signal disposition.
 """
 
+import atexit
+import gc
 import importlib
+import io
 import os
 import runpy
 import signal
 import site as pythons
 import sys
 import sysconfig
+import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,6 +26,7 @@ from ctl.backends.runtimes.local.wire import Order
 
 OURS = ("ctl", "reference_apps")
 CANNOT_RUN = 127
+BUFFERED = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 
 
 def library_paths() -> list[str]:
@@ -32,7 +38,7 @@ def library_paths() -> list[str]:
 
 
 def instance(order: Order, lock: int, launcher: Process, libraries: Sequence[str]) -> None:
-    """Turn this process into the instance and run it: returns when a Python module has run to its end, a program takes the process's place."""
+    """Turn this process into the instance and run it. Raises only what the release's Python module lets through."""
     os.setsid()
     _default_signals()
     log_from = logfiles.rotate(Path(order.log))
@@ -115,7 +121,30 @@ def _run_module(order: Order, libraries: Sequence[str]) -> None:
     importlib.invalidate_caches()
     module, *rest = order.argv[2:]
     sys.argv, sys.orig_argv = ["-m", *rest], [sys.executable, *order.argv[1:]]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        _leave(_status(end.code))
+    _leave(0)
+
+
+def _status(code: object) -> int:
+    """Return the exit status that Python itself makes of what SystemExit carries."""
+    if code is None or isinstance(code, int):
+        return (code or 0) & 0xFF
+    os.write(2, f"{code}\n".encode())
+    return 1
+
+
+def _leave(status: int) -> NoReturn:
+    """End as Python ends, except that nothing is torn down: that would copy every page which is shared with the launcher, only to throw it away."""
+    vars(threading)["_shutdown"]()  # waits for threads that are no daemons; multiprocessing ends its children just so
+    atexit._run_exitfuncs()
+    for each in gc.get_objects():
+        if type(each) in BUFFERED and not each.closed:
+            with suppress(OSError, ValueError):
+                each.flush()
+    os._exit(status)
 
 
 def _run_program(order: Order) -> NoReturn:

@@ -30,17 +30,18 @@ async def how_it_ended(site: Site, instance: str, generation: int) -> wire.Recor
 async def kill(site: Site, instance: str, process: Process | None) -> bool:
     """Kill whatever runs of an instance and return once nothing does; False when something still does after a while."""
     began = monotonic()
-    while (process is not None and processes.is_alive(process)) or locks.is_held(site.lock(instance)):
-        if monotonic() - began > GIVE_UP_S:
-            log.error("%s: processes of it cannot be killed", instance)
-            return False
+    while True:
         process = process or _recorded(site, instance)
         if process is not None:
             processes.kill_group(process)
             if monotonic() - began > STUBBORN_S:
                 processes.kill_session(process)
+        if not (process is not None and processes.runs(process)) and not locks.is_held(site.lock(instance)):
+            return True
+        if monotonic() - began > GIVE_UP_S:
+            log.error("%s: processes of it cannot be killed", instance)
+            return False
         await asyncio.sleep(POLL_S)
-    return True
 
 
 def bury(site: Site, service: str, instance: str) -> None:
@@ -62,8 +63,9 @@ def revive(site: Site, service: str, instances: list[str]) -> None:
 
 
 def _recorded(site: Site, instance: str) -> Process | None:
+    """The process that is on record as running; where its end is on record, the launcher has ended the rest of it too."""
     record = wire.read_record(site.record(instance))
-    return record.process if record is not None and record.boot == processes.boot() else None
+    return record.process if record is not None and record.ended_at is None and record.boot == processes.boot() else None
 
 
 def _gone(site: Site, service: str) -> Path:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ctl.backends.runtimes import backoff
-from ctl.backends.runtimes.local import burial, endings, locks, logfiles, processes, readiness, wire
+from ctl.backends.runtimes.local import burial, endings, logfiles, processes, readiness, wire
 from ctl.backends.runtimes.local.prober import Prober
 from ctl.backends.runtimes.local.processes import Process
 from ctl.backends.runtimes.local.readiness import Heard, Standing
@@ -22,6 +22,7 @@ from ctl.backends.runtimes.local.starting import Dispatch
 from ctl.backends.runtimes.local.wire import Outcome
 from ctl.errors import CtlError
 from ctl.model.fleet import InstancePhase
+from ctl.model.service import Handover
 from ctl.ports import Clock
 
 log = logging.getLogger(__name__)
@@ -103,6 +104,7 @@ class Keeper:
             return
         assert slot.drain_by is not None
         processes.tell(slot.process, signal.SIGTERM)
+        self._hurry_heirs(slot)
         left_s = (slot.drain_by - self._clock.now()).total_seconds()
         slot.timer = self._loop.call_later(max(0.0, left_s), processes.kill_group, slot.process)
 
@@ -169,7 +171,7 @@ class Keeper:
             if slot.is_dropped or slot.is_draining or slot.process is not None or cohort.is_closing or self.is_closing:
                 return
             try:
-                if locks.is_held(self._site.lock(slot.id)) and not await burial.kill(self._site, slot.id, None):
+                if not await burial.kill(self._site, slot.id, None):
                     self._not_started(slot, "processes of its last life cannot be killed")
                     return
                 await self.launch(cohort, [slot])
@@ -184,6 +186,7 @@ class Keeper:
         self.let_go(slot)
         if not slot.is_draining:
             self._enter(slot, InstancePhase.UNREADY, "its process has ended")
+        self._hurry_heirs(slot)
         self.spawn(self._after_end(slot, process, ready_s))
 
     async def _after_end(self, slot: Slot, process: Process, ready_s: float) -> None:
@@ -213,7 +216,19 @@ class Keeper:
             self._prober.forget(slot)
             processes.kill_group(slot.process)
 
+    def _hurry_heirs(self, slot: Slot) -> None:
+        """A writer is going: whoever stands by for its lock is asked often for a while, to be seen ready when it is."""
+        service = slot.cohort.release.service
+        if slot.cohort.release.handover is not Handover.STANDBY:
+            return
+        for heir in self._roster.slots():
+            if heir.phase is InstancePhase.STANDBY and heir.cohort.release.service == service:
+                heir.hurried_until = self._loop.time() + self._site.pace.quick_for_s
+                self._prober.hurry(heir)
+
     def _wait_s(self, slot: Slot) -> float:
+        if self._loop.time() < slot.hurried_until:
+            return self._site.pace.quick_s
         in_phase_s = (self._clock.now() - slot.since).total_seconds()
         health = slot.cohort.release.health
         age_s, starting = self._age_s(slot), self._roster.starting

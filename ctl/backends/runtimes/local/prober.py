@@ -36,6 +36,13 @@ class Prober:
         self._unheard.add(slot)
         self._timers[slot] = self._loop.call_later(0, self._ask, slot)
 
+    def hurry(self, slot: Slot) -> None:
+        """Ask a watched instance now, unless it is being asked."""
+        timer = self._timers.get(slot)
+        if timer is not None and not timer.cancelled() and timer.when() > self._loop.time():
+            timer.cancel()
+            self._timers[slot] = self._loop.call_later(0, self._ask, slot)
+
     def forget(self, slot: Slot) -> None:
         """Ask it no more; what it has been asked already is not heard."""
         self._unheard.discard(slot)

@@ -105,16 +105,28 @@ def kill_session(process: Process) -> None:
     leader = stat(process.pid)
     if leader is not None and leader.started != process.started:
         return
-    for pid in _members(process.pid):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    for pid, found in _all():
+        if found.session == process.pid:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
-def _members(session: int) -> Iterator[int]:
+def runs(process: Process) -> bool:
+    """Whether the process or anything in its group still runs."""
+    if is_alive(process):
+        return True
+    try:
+        os.killpg(process.pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return any(found.group == process.pid and found.state not in DEAD for _, found in _all())  # those that nobody has reaped do not count
+
+
+def _all() -> Iterator[tuple[int, Stat]]:
     for entry in Path("/proc").iterdir():
         found = stat(int(entry.name)) if entry.name.isdecimal() else None
-        if found is not None and found.session == session:
-            yield int(entry.name)
+        if found is not None:
+            yield int(entry.name), found
 
 
 @cache

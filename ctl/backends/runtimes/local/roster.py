@@ -62,7 +62,7 @@ class Roster:
         self._cohorts.get(cohort.release.service, {}).pop(cohort.release.id, None)
         for slot in list(cohort.slots.values()):
             self.drop(slot)
-        self._unwritten.pop(cohort.key, None)
+        self.changed(cohort)
 
     def erase(self, cohort: Cohort) -> None:
         """Leave the group out and delete its record."""

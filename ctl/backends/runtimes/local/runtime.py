@@ -43,7 +43,7 @@ class LocalRuntime:
         self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         self._roster = Roster(site, self._loop)
         self._dispatch = Dispatch(site, supplies)
-        self._clock = clock
+        self.clock = clock
         self._started: Supervisor | None = None
         self._thread = threading.Thread(target=self._run, name="local-runtime", daemon=True)
         self._turn = threading.RLock()
@@ -147,7 +147,7 @@ class LocalRuntime:
             return self._started
 
     async def _begin(self) -> Supervisor:
-        return Supervisor(self._site, self._roster, self._dispatch, self._clock)
+        return Supervisor(self._site, self._roster, self._dispatch, self.clock)
 
     def _submit(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
         return asyncio.run_coroutine_threadsafe(work, self._loop)

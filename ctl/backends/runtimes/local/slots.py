@@ -41,8 +41,8 @@ class GroupRecord:
 class Slot:
     """One instance: its place in the group, and the process in it, if there is one.
 
-    `timer` is its next restart or its drain deadline, `is_launching` that an order for its next process is on its way, `is_dropped` that it has left
-    its group, `verdict` why we end its process ourselves.
+    `timer` is its next restart or its drain deadline, `hurried_until` is until when it is asked often (in the loop's time), `is_launching` that an
+    order for its next process is on its way, `is_dropped` that it has left its group, `verdict` why we end its process ourselves.
     """
 
     cohort: "Cohort"
@@ -59,6 +59,7 @@ class Slot:
     pidfd: int | None = None
     standing: Standing = field(default_factory=Standing)
     timer: asyncio.TimerHandle | None = None
+    hurried_until: float = 0.0
     is_launching: bool = False
     is_dropped: bool = False
     verdict: str = ""

@@ -139,8 +139,11 @@ def test_sent_again_and_again_it_is_one_case_and_one_loan(world: Callable[..., N
     world(story)
 
 
+TROUBLES: dict[str, Script] = {"silence": silent, "500": lambda *_: (500, None), "503": lambda *_: (503, {"detail": "away"}), "429": lambda *_: (429, None)}
+
+
 @pytest.mark.parametrize("service", ["fraud", "risk", "ledger"])
-@pytest.mark.parametrize("trouble", [silent, lambda *_: (500, None), lambda *_: (503, {"detail": "away"}), lambda *_: (429, None)], ids=["silence", "500", "503", "429"])
+@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
 def test_a_service_in_trouble_makes_the_case_wait_and_go_on_by_itself(world: Callable[..., None], service: str, trouble: Script) -> None:
     async def story(send: Ask, neighbours: Neighbours, one: Instance) -> None:
         neighbours.scripts[service] = trouble

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -91,7 +92,7 @@ class Calls:
         try:
             answer = await self._sent(service, request)
         except aiohttp.ClientConnectorError as error:
-            return f"no connection to the gateway at {self._gateway} ({error.os_error.strerror})"
+            return f"no connection to the gateway at {self._gateway} ({os.strerror(error.os_error.errno or 0)})"
         return "it took no request" if answer.is_unprocessed else answer
 
     async def _sent(self, service: str, request: "_Request") -> Answer:

@@ -42,10 +42,10 @@ class Door:
             await own(send)
             return
         life, began = self._life, monotonic()
+        life.last_request_at = began
         if not life.is_open and not await life.may_enter():
             await self._turn_away(send)
             return
-        life.last_request_at = began
         life.in_flight += 1
         answering = Answering(send)
         trace = tracing.enter(scope["headers"])
@@ -67,11 +67,12 @@ class Door:
             self._figures.record(code, route_of(scope, code), seconds)
 
     async def _failed(self, error: Exception, trace: tracing.Trace, scope: Scope, answering: "Answering") -> None:
-        if answering.has_begun:  # too late for another answer: the server breaks the connection off and logs the error
+        has_begun, answering.status = answering.has_begun, 500
+        if has_begun:  # too late for another answer: the server breaks the connection off and logs the error
             raise error
         log.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
         detail = "The service failed on this request; its log has the reason under this trace."
-        answering.held, answering.status = [], 500
+        answering.held = []
         await respond(answering.send, 500, problem(500, detail, trace=trace.trace_id), kind=PROBLEM)
 
     async def _turn_away(self, send: Send) -> None:

@@ -24,11 +24,12 @@ class Stage(StrEnum):
 class Life:
     """One process's stage and its requests. Before it is ready it holds requests, while it drains it serves them, and once it closes it takes none."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, hold_s: float = HOLD_S) -> None:
         self.stage = Stage.STARTING
         self.is_open = False
         self.in_flight = 0
         self.last_request_at = 0.0
+        self._hold_s = hold_s
         self._told_to_go = asyncio.Event()
         self._decided = asyncio.Event()
 
@@ -61,22 +62,23 @@ class Life:
         await self._told_to_go.wait()
 
     async def may_enter(self) -> bool:
-        """Say whether a request may enter; before the process has decided, wait for that, at most HOLD_S."""
+        """Say whether a request may enter; before the process has decided, wait for that, but not forever."""
         if not self._decided.is_set():
             try:
-                async with asyncio.timeout(HOLD_S):
+                async with asyncio.timeout(self._hold_s):
                     await self._decided.wait()
             except TimeoutError:
                 return False
         return self.is_open
 
-    async def quiet(self) -> None:
-        """Wait until nothing is in flight and nothing has come for QUIET_S, from now on; but at most LONGEST_OPEN_S, for callers that never stop."""
+    async def quiet(self) -> bool:
+        """Wait until nothing is in flight and nothing has come for QUIET_S, from now on; False: callers did not stop for LONGEST_OPEN_S."""
         since = monotonic()
         while self.in_flight or monotonic() - max(since, self.last_request_at) < QUIET_S:
             if monotonic() - since > LONGEST_OPEN_S:
-                return
+                return False
             await asyncio.sleep(LOOK_S)
+        return True
 
     async def empty(self) -> None:
         """Wait until nothing is in flight, however long it takes: the end of patience is the runtime's business."""

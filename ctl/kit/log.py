@@ -5,7 +5,6 @@ import logging
 import sys
 import traceback
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Any, TextIO
 
 from ctl.kit import tracing
@@ -13,7 +12,8 @@ from ctl.kit.identity import Identity, config
 
 LEVELS = {"DEBUG": "debug", "INFO": "info", "WARNING": "warning", "ERROR": "error", "CRITICAL": "error"}
 STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "color_message"}
-MOST_FRAMES = 20
+MOST_FRAMES = 8
+LIBRARIES = ("/site-packages/", "/lib/python")
 
 
 class JsonLines(logging.Formatter):
@@ -29,7 +29,7 @@ class JsonLines(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": LEVELS.get(record.levelname, "info"),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": record.getMessage().rstrip(),
             "trace": trace.trace_id if trace else "",
             **self._own,
         }
@@ -51,11 +51,13 @@ class StandardOutput(logging.StreamHandler[TextIO]):
 
 
 def described(error: BaseException) -> dict[str, Any]:
-    """Return an exception as type, message, place (the innermost line that is not a library's) and stack."""
-    frames = _frames(error.__traceback__)
-    own = [frame for frame in frames if "/site-packages/" not in frame and "/lib/python" not in frame]
-    place = (own or frames or [""])[-1]
-    return {"type": type(error).__name__, "message": str(error), "place": place, "stack": frames[-MOST_FRAMES:]}
+    """Return an exception as type, message, place (the innermost line that is not a library's), the last steps to it, and what it came from."""
+    steps = traceback.extract_tb(error.__traceback__)
+    own = [step for step in steps if not any(library in step.filename for library in LIBRARIES)]
+    place = _place((own or list(steps))[-1]) if steps else ""
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    said = {"type": type(error).__name__, "message": str(error), "place": place, "stack": [_place(step) for step in steps[-MOST_FRAMES:]]}
+    return said if cause is None else {**said, "cause": f"{type(cause).__name__}: {cause}"}
 
 
 def logger(name: str) -> logging.Logger:
@@ -69,5 +71,5 @@ def logger(name: str) -> logging.Logger:
     return logging.getLogger(name)
 
 
-def _frames(trace: TracebackType | None) -> list[str]:
-    return [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(trace)]
+def _place(step: traceback.FrameSummary) -> str:
+    return f"{step.filename.rpartition(LIBRARIES[0])[2]}:{step.lineno} in {step.name}"

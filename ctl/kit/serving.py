@@ -47,6 +47,7 @@ class _Server(uvicorn.Server):
         self._lock = writer.WriterLock(identity.data_dir) if hooks.single_writer else None
         self._log = log.logger("ctl.kit")
         self._exit_code = 0
+        self._was_quiet = False
         super().__init__(_config(Door(app, self._life), identity))
 
     async def serve(self, sockets: Any = None) -> None:
@@ -63,8 +64,7 @@ class _Server(uvicorn.Server):
 
     async def main_loop(self) -> None:
         """Live: called by uvicorn once it listens; when it returns, uvicorn closes the port and the connections."""
-        port = self.servers[0].sockets[0].getsockname()[1]
-        self._log.info("listens on 127.0.0.1:%d", port)
+        self._log.info("listens on 127.0.0.1:%d", self.servers[0].sockets[0].getsockname()[1])
         try:
             if await self._holds_lock() and await self._hook(self._hooks.on_start, "on_start"):
                 self._life.open()
@@ -74,6 +74,7 @@ class _Server(uvicorn.Server):
             self._life.close()
             if self._lock:
                 self._lock.release()
+        await self._say_goodbye()
         self._log.info("ends")
 
     async def _serve_and_drain(self) -> None:
@@ -81,9 +82,17 @@ class _Server(uvicorn.Server):
         await self._life.told_to_go()
         self._log.info("drains", extra={"in_flight": self._life.in_flight})
         if not self._hooks.single_writer:
-            await self._life.quiet()
+            self._was_quiet = await self._life.quiet()
         self._life.close()
         await self._life.empty()
+        self._log.info("has drained")
+
+    async def _say_goodbye(self) -> None:
+        """Close the port, and answer on the connections that are open still until they are quiet: each answer closes its connection."""
+        for server in self.servers:
+            server.close()
+        if not self._was_quiet:
+            await self._life.quiet()
 
     async def _holds_lock(self) -> bool:
         """Wait for the writer lock if we need it; False when we were told to go instead."""

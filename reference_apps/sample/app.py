@@ -8,6 +8,7 @@ from random import Random
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from ctl.kit import log
 from ctl.kit.identity import Identity
 from reference_apps.sample.settings import Behaviour
 
@@ -36,6 +37,8 @@ class Sample:
         self._behaviour = behaviour
         self._dice = Random(behaviour.seed or None)
         self._calls: Calls | None = None
+        self._log = log.logger("sample")
+        self._silent: set[str] = set()
         self._name = {"service": identity.service, "release": identity.release, "instance": identity.instance}
 
     async def start(self) -> None:
@@ -84,20 +87,35 @@ class Sample:
         return list(await asyncio.gather(*(self._ask(service, depth, left_ms) for service in self._identity.depends_on)))
 
     async def _ask(self, service: str, depth: int, left_ms: float) -> dict[str, Any]:
-        """Ask one dependency; it gets what is left of the time and one level less to reach."""
-        from ctl.kit.calls import NoAnswer
-
-        if self._calls is None or left_ms <= MARGIN_MS:
+        """Ask one dependency and say who answered, or why nobody did. It gets what is left of the time and one level less to reach."""
+        if left_ms <= MARGIN_MS:
             return {"service": service, "why": "no time was left to ask it"}
         began = monotonic()
-        headers = {DEPTH.decode(): str(depth - 1), BUDGET_MS.decode(): f"{left_ms - MARGIN_MS:.0f}"}
+        answer = await self._called(service, {DEPTH.decode(): str(depth - 1), BUDGET_MS.decode(): f"{left_ms - MARGIN_MS:.0f}"}, left_ms)
+        self._note(service, answer if isinstance(answer, str) else "")
+        return {"service": service, "latency_ms": since_ms(began), **({"why": answer} if isinstance(answer, str) else answer)}
+
+    async def _called(self, service: str, headers: dict[str, str], left_ms: float) -> dict[str, Any] | str:
+        from ctl.kit.calls import NoAnswer
+
+        if self._calls is None:
+            return "this sample has not started"
         try:
             answer = await self._calls.get(service, "/work", timeout_s=left_ms / 1000, headers=headers)
         except NoAnswer as error:
-            return {"service": service, "latency_ms": since_ms(began), "why": error.why}
+            return error.why
         if not answer.is_ok or not isinstance(answer.body, dict):
-            return {"service": service, "latency_ms": since_ms(began), "why": f"it answered {answer.status}"}
-        return {**{key: answer.body.get(key) for key in self._name}, "latency_ms": since_ms(began)}
+            return f"it answered {answer.status}"
+        return {key: answer.body.get(key) for key in self._name}
+
+    def _note(self, service: str, why: str) -> None:
+        """Log that a dependency fell silent or speaks again: once each, not on every request."""
+        if why and service not in self._silent:
+            self._silent.add(service)
+            self._log.warning("%s does not answer: %s", service, why)
+        elif not why and service in self._silent:
+            self._silent.remove(service)
+            self._log.info("%s answers again", service)
 
 
 def digest(body: bytes, salt: str) -> str:

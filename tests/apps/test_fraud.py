@@ -211,6 +211,7 @@ def test_lists_over_http(send: Callable[..., Any]) -> None:
         ("/v1/checks", CHECK | {"amount_fen": -1}, "amount_fen"),
         ("/v1/checks", CHECK | {"at": "2025-03-01T12:00:00"}, "at: Input should have timezone info"),
         ("/v1/checks", CHECK | {"at": "2025-03-01T12:05:01Z"}, "lies in the future"),
+        ("/v1/checks", CHECK | {"at": "0001-01-01T00:00:00+14:00"}, "lies before 2000-01-01"),
         ("/v1/checks", CHECK | {"contacts": ["c"] * 21}, "contacts"),
         ("/v1/checks", CHECK | {"colour": "red"}, "colour: Extra inputs"),
         ("/v1/lists", {"list": "pink", "family": "device", "value": "d", "ttl_s": 1, "reason": "r"}, "list"),

@@ -133,6 +133,8 @@ BAD: dict[str, tuple[str, str, Any, str, str]] = {
     "too many periods": ("POST", "/v1/loans", LOAN | {"periods": 61}, "k", "periods"),
     "too little to split": ("POST", "/v1/loans", LOAN | {"principal_fen": 40, "periods": 60, "annual_rate": "0"}, "k", "cannot be repaid in 60"),
     "no such day": ("POST", "/v1/loans", LOAN | {"disbursed_on": "2025-02-30"}, "k", "disbursed_on"),
+    "a day to come": ("POST", "/v1/loans", LOAN | {"disbursed_on": "2025-02-01"}, "k", "disbursed_on: 2025-02-01 has not come yet"),
+    "a day long gone": ("POST", "/v1/loans", LOAN | {"disbursed_on": "0001-01-01"}, "k", "disbursed_on"),
     "an empty batch": ("POST", "/v1/transfers", [], "", "body"),
     "an oversized batch": ("POST", "/v1/transfers", [TRANSFER] * 1001, "", "at most 1000"),
     "a true amount": ("POST", "/v1/transfers", [TRANSFER | {"amount": True}], "", "0.amount: Value error, must be a whole number"),

@@ -82,11 +82,14 @@ class RiskAnswer(Said):
     offer: RiskOffer | None
     missing_evidence: tuple[str, ...]
     reasons: tuple[RiskReason, ...]
+    decision_id: str = ""
+    package: str = ""
 
     def to_said(self) -> RiskSaid:
         offer = Offer(**self.offer.model_dump()) if self.offer else None
         reasons = tuple(Reason(each.code, each.en, each.zh) for each in self.reasons)
-        return RiskSaid(outcome=self.outcome, offer=offer, missing=self.missing_evidence, reasons=reasons)
+        named = {"decision_id": self.decision_id, "package": self.package}
+        return RiskSaid(outcome=self.outcome, offer=offer, missing=self.missing_evidence, reasons=reasons, **named)
 
 
 class ShoppingAnswer(Said):

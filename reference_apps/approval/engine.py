@@ -149,7 +149,7 @@ class Engine:
     async def _step(self, case: Case) -> Case:
         said = await self._services.ask(case)
         moved = flow.advance(case, said, self._retry, now_ms())
-        await self.stored(lambda: self._store.save(moved, type(said).__name__, asdict(said)))
+        await self.stored(lambda: self._store.save(moved, said.kind, asdict(said)))
         return moved
 
     async def _beat_and_sweep(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 
 class Status(StrEnum):
@@ -79,23 +79,28 @@ class Case:
 class FraudSaid:
     """Fraud's verdict: pass, step-up, review or block."""
 
+    kind: ClassVar[str] = "fraud_said"
     verdict: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskSaid:
-    """Risk's decision: pass, review or reject; `missing` is evidence that its flow needs."""
+    """Risk's decision: pass, review or reject; `missing` is evidence that its flow needs, `package` the hash of the rules that decided."""
 
+    kind: ClassVar[str] = "risk_said"
     outcome: str
     offer: Offer | None
     missing: tuple[str, ...]
     reasons: tuple[Reason, ...]
+    decision_id: str = ""
+    package: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceSaid:
     """What was found, by source; a source that is not there could not be had."""
 
+    kind: ClassVar[str] = "evidence_found"
     found: Mapping[str, Any]
 
 
@@ -103,6 +108,7 @@ class EvidenceSaid:
 class LedgerSaid:
     """The loan is paid out."""
 
+    kind: ClassVar[str] = "disbursed"
     loan_id: str
 
 
@@ -110,6 +116,7 @@ class LedgerSaid:
 class Unavailable:
     """The service gave no answer or failed: the same question may be answered later."""
 
+    kind: ClassVar[str] = "unavailable"
     service: str
     why: str
 
@@ -118,6 +125,7 @@ class Unavailable:
 class Unusable:
     """The service refused the question or its answer makes no sense: asking again would not help."""
 
+    kind: ClassVar[str] = "unusable"
     service: str
     why: str
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
+from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 
@@ -86,7 +87,8 @@ class Services:
         if not bureau:
             return declared
         try:
-            answer = await self._calls.get(bureau, f"/v1/customers/{case.application['customer']['id']}/shopping", timeout_s=self._timeouts.evidence_s)
+            path = f"/v1/customers/{quote(case.application['customer']['id'], safe='')}/shopping"
+            answer = await self._calls.get(bureau, path, timeout_s=self._timeouts.evidence_s)
         except NoAnswer:
             return declared
         pulled = _understood(ShoppingAnswer, "evidence", answer)

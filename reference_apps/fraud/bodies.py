@@ -11,6 +11,8 @@ from reference_apps.fraud.model import Event, Family, Listing, ListKind
 AHEAD = timedelta(minutes=5)
 """How far the clock of a caller may be ahead of ours."""
 
+OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
+
 Key = Annotated[str, Field(min_length=1, max_length=128)]
 
 
@@ -34,8 +36,9 @@ class CheckBody(Body):
 
     def to_event(self, now: datetime) -> Event:
         at = self.at or now
-        if at > now + AHEAD:
-            raise Problem(422, "bad_input", f"at: {at.isoformat()} lies in the future", remedy="send the time when it happened, or leave it out")
+        if not OLDEST <= at <= now + AHEAD:
+            where = "in the future" if at > now else f"before {OLDEST.date()}"
+            raise Problem(422, "bad_input", f"at: {at.isoformat()} lies {where}", remedy="send the time when it happened, or leave it out")
         return Event(
             id=self.event_id,
             kind=self.kind,

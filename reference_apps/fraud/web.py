@@ -19,7 +19,7 @@ from reference_apps.fraud.model import Event, Listing
 from reference_apps.fraud.models import Traits
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
-After = Annotated[int, Query(ge=0)]
+After = Annotated[int, Query(ge=0, lt=2**63)]
 
 
 def now() -> datetime:

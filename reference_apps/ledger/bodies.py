@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
 
+from ctl.kit.problem import Problem
 from reference_apps.ledger.loan import Terms
 from reference_apps.ledger.model import U128, Account, Transfer
 
@@ -33,6 +34,7 @@ U32Int = Annotated[StrictInt, Field(ge=0, le=2**32 - 1)]
 U16Int = Annotated[StrictInt, Field(ge=0, le=2**16 - 1)]
 Fen = Annotated[StrictInt, Field(gt=0, le=MOST_FEN)]
 Rate = Annotated[Decimal, BeforeValidator(plain_rate), Field(ge=0, le=1, decimal_places=8, allow_inf_nan=False)]
+Day = Annotated[date, Field(ge=date(2000, 1, 1))]
 
 
 class Body(BaseModel):
@@ -81,17 +83,29 @@ class LoanBody(Body):
     principal_fen: Fen
     annual_rate: Rate
     periods: Annotated[StrictInt, Field(ge=1, le=60)]
-    disbursed_on: date | None = None
+    disbursed_on: Day | None = None
     tenant: str = Field(default="default", pattern="^[a-z0-9_]{1,32}$")
 
     def to_model(self, today: date) -> Terms:
+        """Return the terms. Raises Problem for a day that has not come yet."""
         agreed = self.model_dump(exclude={"tenant", "disbursed_on"})
-        return Terms(**agreed, disbursed_on=self.disbursed_on or today)
+        return Terms(**agreed, disbursed_on=not_after(today, "disbursed_on", self.disbursed_on))
 
 
 class RepaymentBody(Body):
     """A payment that came; `paid_on` None means today."""
 
     amount_fen: Fen
-    paid_on: date | None = None
+    paid_on: Day | None = None
     tenant: str = Field(default="default", pattern="^[a-z0-9_]{1,32}$")
+
+    def day(self, today: date) -> date:
+        """Return the day it was paid. Raises Problem for a day that has not come yet."""
+        return not_after(today, "paid_on", self.paid_on)
+
+
+def not_after(today: date, field: str, day: date | None) -> date:
+    """Return the day given, or today. Raises Problem for a day that has not come yet: money moves today or has moved."""
+    if day is not None and day > today:
+        raise Problem(422, "bad_input", f"{field}: {day} has not come yet; today is {today}", remedy="correct the date, or leave it out for today")
+    return day or today

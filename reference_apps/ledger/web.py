@@ -141,7 +141,7 @@ def _disbursing(key: Key, body: LoanBody, day: date) -> Command:
 
 def _repaying(loan_id: str, body: RepaymentBody, day: date) -> Command:
     def repay(books: Books, now_ns: int) -> Answer:
-        repayment = lending.repay(books, _loan(books, loan_id), body.amount_fen, body.paid_on or day, now_ns)
+        repayment = lending.repay(books, _loan(books, loan_id), body.amount_fen, body.day(day), now_ns)
         return 201, views.repayment(_loan(books, loan_id), repayment)
 
     return repay

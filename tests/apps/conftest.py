@@ -151,7 +151,7 @@ class Fleet:
         """Start an instance and do not wait for it."""
         name, port = f"{service}-{number}", free_port()
         environ = {
-            "PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1",
+            "PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2]),
             "MSXF_SERVICE": service, "MSXF_RELEASE": "1-test", "MSXF_INSTANCE": name, "MSXF_PORT": str(port), "MSXF_DATA_DIR": str(self.home / service),
             "MSXF_GATEWAY": f"http://127.0.0.1:{self.router.port}",
             **{f"MSXF_CONFIG_{key}": value for key, value in config.items()},

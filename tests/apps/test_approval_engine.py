@@ -116,7 +116,7 @@ def test_an_application_and_its_history(world: Callable[..., None]) -> None:
         assert neighbours.loans["disburse-app-1"]["annual_rate"] == "0.10"
         found = (await send("GET", "/v1/applications/app-1")).body
         assert [(line["kind"], line["stage"]) for line in found["history"]] == [
-            ("received", "fraud"), ("FraudSaid", "risk"), ("RiskSaid", "disburse"), ("LedgerSaid", "done"),
+            ("received", "fraud"), ("fraud_said", "risk"), ("risk_said", "disburse"), ("disbursed", "done"),
         ]  # fmt: skip
         assert (await send("GET", "/v1/summary")).body == {
             "total": 1, "by_status": {"running": 0, "waiting": 0, "manual": 0, "rejected": 0, "disbursed": 1}, "open": 0, "accounted": True,
@@ -139,8 +139,11 @@ def test_sent_again_and_again_it_is_one_case_and_one_loan(world: Callable[..., N
     world(story)
 
 
+TROUBLES: dict[str, Script] = {"silence": silent, "500": lambda *_: (500, None), "503": lambda *_: (503, {"detail": "away"}), "429": lambda *_: (429, None)}
+
+
 @pytest.mark.parametrize("service", ["fraud", "risk", "ledger"])
-@pytest.mark.parametrize("trouble", [silent, lambda *_: (500, None), lambda *_: (503, {"detail": "away"}), lambda *_: (429, None)], ids=["silence", "500", "503", "429"])
+@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
 def test_a_service_in_trouble_makes_the_case_wait_and_go_on_by_itself(world: Callable[..., None], service: str, trouble: Script) -> None:
     async def story(send: Ask, neighbours: Neighbours, one: Instance) -> None:
         neighbours.scripts[service] = trouble
@@ -226,14 +229,17 @@ def _needs_shopping(neighbours: Neighbours) -> Script:
 def test_shopping_data_come_from_the_bureau_else_from_the_applicant_else_a_person_looks(world: Callable[..., None]) -> None:
     async def story(send: Ask, neighbours: Neighbours, one: Instance) -> None:
         neighbours.scripts["risk"] = _needs_shopping(neighbours)
-        neighbours.scripts["taobao-adapter"] = lambda _, body: (200, SHOP | {"path": body["path"]})
+        paths: list[str] = []
+        neighbours.scripts["taobao-adapter"] = lambda _, body: paths.append(body["path"]) or (200, SHOP | {"more": "than we need"})
         none = await send("POST", "/v1/applications", BODY, key="none")
         assert (none.body["status"], none.body["reasons"][0]["code"], none.body["resumable"]) == ("manual", "evidence_unavailable", True)
-        declared = BODY | {"evidence": {"zhima_score": 600, "jd": {"orders_12m": 1, "spend_12m_fen": 5}}}
+        stranger = BODY["customer"] | {"id": "a/b ?"}
+        declared = BODY | {"customer": stranger, "evidence": {"zhima_score": 600, "jd": {"orders_12m": 1, "spend_12m_fen": 5}}}
         made = await send("POST", "/v1/applications", declared, key="declared")
         assert (made.body["status"], made.body["flow"]) == ("disbursed", "extended")
         found = (await send("GET", "/v1/applications/declared")).body["evidence"]
         assert found == {"taobao": SHOP, "jd": {"orders_12m": 1, "spend_12m_fen": 5}}
+        assert paths == ["/v1/customers/mike/shopping", "/v1/customers/a%2Fb%20%3F/shopping"]
         neighbours.scripts["jd-adapter"] = lambda *_: (200, SHOP)
         assert (await send("POST", "/v1/applications/none/resume")).body["status"] == "disbursed"
 
@@ -285,8 +291,8 @@ def test_a_living_holder_is_left_alone_and_its_restart_frees_its_cases_at_once(t
     claimed = other.claim("app-1", now)
     assert claimed is not None
     with pytest.raises(Lost):
-        first.save(_next(claimed), "FraudSaid", {})
-    other.save(_next(claimed), "FraudSaid", {})
+        first.save(_next(claimed), "fraud_said", {})
+    other.save(_next(claimed), "fraud_said", {})
     assert first.claim("app-1", now) is None
     other.leave()
     assert first.claim("app-1", now) is not None, "who leaves frees what it held"

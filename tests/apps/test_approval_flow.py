@@ -132,7 +132,7 @@ answers = st.one_of(
         st.sampled_from((OFFER, OFFER, None)),
         st.sampled_from(((), (), ("jd",))),
     ),
-    st.builds(lambda shops: EvidenceSaid({shop: SHOP for shop in shops}), st.sets(st.sampled_from(("taobao", "jd")))),
+    st.builds(lambda shops: EvidenceSaid(dict.fromkeys(shops, SHOP)), st.sets(st.sampled_from(("taobao", "jd")))),
     st.just(PAID),
     st.builds(Unavailable, st.sampled_from(("fraud", "risk", "ledger")), st.just("silence")),
     st.builds(Unusable, st.sampled_from(("fraud", "risk", "ledger")), st.just("nonsense")),

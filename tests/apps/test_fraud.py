@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -70,24 +71,22 @@ def test_what_the_log_serves_equals_brute_force_over_the_whole_log(tmp_path_fact
     log = EventLog(tmp_path_factory.mktemp("log"))
     try:
         for place, current in enumerate(several):
-            before, seen = several[:place], {}
-            log.check(current, lambda one, related, _: _remember(seen, one, related))
-            for (family, name), window in seen["windows"].items():
-                assert window == brute_force(current, before, family, windows.LENGTHS_MS[name])
-            assert {family for family, _ in seen["windows"]} == {family for family in Family if current.key(family)}
-            for family in {family for family, _ in seen["windows"]}:
-                shortest, middle, longest = (seen["windows"][family, name].count for name in windows.LENGTHS_MS)
+            before = several[:place]
+            said = log.check(current, as_measured)
+            families = [family for family in Family if current.key(family)]
+            assert said["windows"] == [asdict(brute_force(current, before, family, length)) for family in families for length in windows.LENGTHS_MS.values()]
+            for place_of in range(0, 3 * len(families), 3):
+                shortest, middle, longest = (window["count"] for window in said["windows"][place_of : place_of + 3])
                 assert 1 <= shortest <= middle <= longest, "a longer window never counts less"
             others = {each.account for each in before if current.at_ms - DAY_MS < each.at_ms <= current.at_ms and set(each.contacts) & set(current.contacts)}
-            assert seen["sharing"] == len(others - {current.account})
+            assert said["sharing"] == len(others - {current.account})
         assert log.events() == several
     finally:
         log.close()
 
 
-def _remember(seen: dict[str, Any], current: Event, related: Sequence[Event]) -> dict[str, Any]:
-    seen["windows"], seen["sharing"] = windows.measure(current, related), windows.sharing(current, related)
-    return {}
+def as_measured(current: Event, related: Sequence[Event], _: Sequence[Listing]) -> dict[str, Any]:
+    return {"windows": [asdict(window) for window in windows.measure(current, related).values()], "sharing": windows.sharing(current, related)}
 
 
 def judged(current: Event, before: Sequence[Event], listings: Sequence[Listing] = ()) -> Judgement:
@@ -212,6 +211,7 @@ def test_lists_over_http(send: Callable[..., Any]) -> None:
         ("/v1/checks", CHECK | {"amount_fen": -1}, "amount_fen"),
         ("/v1/checks", CHECK | {"at": "2025-03-01T12:00:00"}, "at: Input should have timezone info"),
         ("/v1/checks", CHECK | {"at": "2025-03-01T12:05:01Z"}, "lies in the future"),
+        ("/v1/checks", CHECK | {"at": "0001-01-01T00:00:00+14:00"}, "lies before 2000-01-01"),
         ("/v1/checks", CHECK | {"contacts": ["c"] * 21}, "contacts"),
         ("/v1/checks", CHECK | {"colour": "red"}, "colour: Extra inputs"),
         ("/v1/lists", {"list": "pink", "family": "device", "value": "d", "ttl_s": 1, "reason": "r"}, "list"),

@@ -148,7 +148,8 @@ def test_a_chain_that_is_still_open_at_the_end_of_the_batch() -> None:
     assert post(kept, good, open_end) == ["linked_event_failed", "linked_event_chain_open"]
     broken = transfer(32, 77, 2, 5, flags=LINKED)
     assert post(kept, broken, open_end) == ["debit_account_not_found", "linked_event_chain_open"]
-    assert post(kept, transfer(33, 1, 2, 5, flags=LINKED), transfer(34, 2, 1, 4, flags=LINKED), transfer(35, 2, 1, 1)) == ["created"] * 3, "later members see earlier ones"
+    closed = transfer(33, 1, 2, 5, flags=LINKED), transfer(34, 2, 1, 4, flags=LINKED), transfer(35, 2, 1, 1)
+    assert post(kept, *closed) == ["created"] * 3, "later members see earlier ones"
 
 
 def test_timestamps_rise_strictly_even_when_the_clock_goes_back() -> None:
@@ -162,7 +163,13 @@ def test_timestamps_rise_strictly_even_when_the_clock_goes_back() -> None:
 
 
 transfers = st.builds(
-    transfer, st.integers(1, 25), st.integers(1, 5), st.integers(1, 5), st.integers(0, 60), flags=st.sampled_from((0, 0, LINKED)), ledger=st.sampled_from((1, 1, 1, 2))
+    transfer,
+    st.integers(1, 25),
+    st.integers(1, 5),
+    st.integers(1, 5),
+    st.integers(0, 60),
+    flags=st.sampled_from((0, 0, LINKED)),
+    ledger=st.sampled_from((1, 1, 1, 2)),
 )
 batches = st.lists(st.lists(transfers, min_size=1, max_size=8), max_size=8)
 

@@ -1,7 +1,9 @@
 """Loans on the books: what each operation posts, and that money is conserved over random lives."""
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -98,11 +100,8 @@ def test_a_payment_before_the_loan_is_refused() -> None:
         lending.repay(books, disbursed(books), 1, DAY - timedelta(days=1), NOW)
 
 
-lives = st.lists(
-    st.tuples(st.integers(10_000, 10_000_000), st.decimals(0, "0.36", places=2), st.integers(1, 24), st.lists(st.tuples(st.integers(1, 3_000_000), st.integers(0, 900)), max_size=6)),
-    min_size=1,
-    max_size=4,
-)
+payments = st.lists(st.tuples(st.integers(1, 3_000_000), st.integers(0, 900)), max_size=6)
+lives = st.lists(st.tuples(st.integers(10_000, 10_000_000), st.decimals(0, "0.36", places=2), st.integers(1, 24), payments), min_size=1, max_size=4)
 
 
 @settings(deadline=None, max_examples=80)
@@ -110,30 +109,30 @@ lives = st.lists(
 def test_money_is_conserved_over_random_lives(several: list[tuple[int, Decimal, int, list[tuple[int, int]]]]) -> None:
     books, replayed = opened(), Books()
     entry.fold(replayed, entry.of_draft(books, Books()))
-    for number, (principal, rate, periods, payments) in enumerate(several):
-        scope = f"loan-{number}"
-        kept = _kept(books, replayed, lambda draft, scope=scope, p=principal, r=rate, n=periods: disbursed(draft, scope, principal_fen=p, annual_rate=r, periods=n))
-        for amount, day in payments:
-            _kept(books, replayed, lambda draft, a=amount, d=day, i=kept.id: lending.repay(draft, _of(draft, i), a, DAY + timedelta(days=d), NOW))
+    for number, (principal, rate, periods, paid) in enumerate(several):
+        agreed = terms(principal_fen=principal, annual_rate=rate, periods=periods)
+        loan_id = lending.loan_id(f"loan-{number}")
+        _keep(books, replayed, partial(lending.disburse, new_id=loan_id, terms=agreed, now_ns=NOW))
+        for amount, day in paid:
+            _keep(books, replayed, partial(_pay, loan_id, amount, DAY + timedelta(days=day)))
             _conserved(books)
     assert (books.accounts.own, books.loans.own, books.last_loan) == (replayed.accounts.own, replayed.loans.own, replayed.last_loan)
     assert views.trial_balance(books)["balanced"]
 
 
-def _of(books: Books, loan_id: str) -> Loan:
+def _pay(loan_id: str, amount: int, day: date, books: Books) -> None:
     loan = books.loans.get(loan_id)
     assert loan is not None
-    return loan
+    lending.repay(books, loan, amount, day, NOW)
 
 
-def _kept(books: Books, replayed: Books, operation: Any) -> Any:
+def _keep(books: Books, replayed: Books, operation: Callable[[Books], object]) -> None:
     """Run an operation on a draft, keep it, and replay what the journal would hold of it."""
     draft = books.draft()
-    done = operation(draft)
+    operation(draft)
     facts = entry.of_draft(draft, books)
     draft.keep()
     entry.fold(replayed, entry.from_json(entry.to_json(facts)))
-    return done
 
 
 def _conserved(books: Books) -> None:

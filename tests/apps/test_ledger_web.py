@@ -102,7 +102,8 @@ def test_accounts_and_transfers_of_ones_own(told: Callable[[Story], None]) -> No
         opened = await ask("POST", "/v1/accounts", [{"id": str(2**100), "ledger": 156, "code": 7}, {"id": 8, "ledger": 156, "code": 7, "flags": 2}])
         assert [row["status"] for row in opened.body["results"]] == ["created", "created"]
         move = {"id": 1, "debit_account_id": str(2**100), "credit_account_id": 8, "amount": 50, "ledger": 156, "code": 1}
-        moved = await ask("POST", "/v1/transfers", [move, move | {"amount": 51}, move | {"id": 2, "debit_account_id": 8, "credit_account_id": str(2**100), "amount": 51}])
+        back = move | {"id": 2, "debit_account_id": 8, "credit_account_id": str(2**100), "amount": 51}
+        moved = await ask("POST", "/v1/transfers", [move, move | {"amount": 51}, back])
         assert [row["status"] for row in moved.body["results"]] == ["created", "exists_with_different_amount", "exceeds_credits"]
         assert (await ask("GET", f"/v1/accounts/{2**100}")).body["debits_posted"] == 50
         assert (await ask("POST", "/v1/transfers", [move | {"id": 2}])).body["results"][0]["status"] == "id_already_failed", "the burnt id is kept"
@@ -132,6 +133,8 @@ BAD: dict[str, tuple[str, str, Any, str, str]] = {
     "too many periods": ("POST", "/v1/loans", LOAN | {"periods": 61}, "k", "periods"),
     "too little to split": ("POST", "/v1/loans", LOAN | {"principal_fen": 40, "periods": 60, "annual_rate": "0"}, "k", "cannot be repaid in 60"),
     "no such day": ("POST", "/v1/loans", LOAN | {"disbursed_on": "2025-02-30"}, "k", "disbursed_on"),
+    "a day to come": ("POST", "/v1/loans", LOAN | {"disbursed_on": "2025-02-01"}, "k", "disbursed_on: 2025-02-01 has not come yet"),
+    "a day long gone": ("POST", "/v1/loans", LOAN | {"disbursed_on": "0001-01-01"}, "k", "disbursed_on"),
     "an empty batch": ("POST", "/v1/transfers", [], "", "body"),
     "an oversized batch": ("POST", "/v1/transfers", [TRANSFER] * 1001, "", "at most 1000"),
     "a true amount": ("POST", "/v1/transfers", [TRANSFER | {"amount": True}], "", "0.amount: Value error, must be a whole number"),

@@ -15,6 +15,7 @@ PEOPLE: dict[str, dict[str, Any]] = {
     "john": {"zhima_score": 650},
     "jane": {"zhima_score": 600, "pboc_record": "none", **SHOPPING},
 }
+APPROVAL = {"TIMEOUT_LEDGER_S": "1.5", "RETRY_FIRST_MS": "100", "RETRY_LONGEST_MS": "300", "RETRY_ATTEMPTS": "100", "SWEEP_S": "0.1"}
 OFFERS = {
     "mike": {"limit_fen": 500_000, "annual_rate": "0.10", "flow": "fast", "grade": "A"},
     "john": {"limit_fen": 400_000, "annual_rate": "0.18", "flow": "normal", "grade": "B"},
@@ -35,9 +36,8 @@ def application(name: str, **evidence: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def apps(fleet: Any) -> Any:
-    started = [fleet.begin(service) for service in ("ledger", "fraud", "risk")]
-    started += [fleet.begin("approval", number, RETRY_FIRST_MS="200", SWEEP_S="0.2") for number in (1, 2)]
-    fleet.ready(*started)
+    """Ledger, fraud, risk and one approval."""
+    fleet.ready(*(fleet.begin(service) for service in ("ledger", "fraud", "risk")), fleet.begin("approval", **APPROVAL))
     return fleet
 
 
@@ -73,6 +73,7 @@ def test_three_customers_from_application_to_first_repayment_across_a_restart(ap
 
 
 def test_approval_killed_under_load_loses_no_application_and_pays_none_twice(apps: Any) -> None:
+    apps.ready(apps.begin("approval", 2, **APPROVAL))
     count, statuses, lock = 60, [], threading.Lock()
 
     def apply(number: int) -> None:
@@ -118,9 +119,6 @@ def test_the_ledger_changes_hands_and_no_application_fails(apps: Any) -> None:
 
 def test_a_ledger_that_is_away_makes_applications_wait_and_they_are_paid_once_it_is_back(apps: Any) -> None:
     apps.end(apps.processes["ledger-1"], signal.SIGKILL)
-    for process in ("approval-1", "approval-2"):
-        apps.end(apps.processes[process])
-    apps.ready(apps.begin("approval", TIMEOUT_LEDGER_S="0.3", RETRY_FIRST_MS="100", RETRY_LONGEST_MS="300", RETRY_ATTEMPTS="100", SWEEP_S="0.1"))
     parked = apps.ask("POST", "/approval/v1/applications", application("mike", **PEOPLE["mike"]), key="app-mike")
     assert (parked.status, parked.body["status"], parked.body["loan_id"]) == (202, "waiting", None)
     assert parked.body["reasons"][0]["code"] == "ledger_unavailable"

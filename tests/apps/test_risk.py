@@ -39,7 +39,11 @@ def decided(ask: Ask) -> Callable[..., Any]:
 
 @pytest.mark.parametrize(
     "customer, limit, rate, flow, irr12, effective",
-    [(MIKE, 500_000, "0.10", "fast", "0.10", "0.1047"), (JOHN, 400_000, "0.18", "normal", "0.18", "0.1956"), (JANE, 200_000, "0.25", "extended", "0.25", "0.2807")],
+    [
+        (MIKE, 500_000, "0.10", "fast", "0.10", "0.1047"),
+        (JOHN, 400_000, "0.18", "normal", "0.18", "0.1956"),
+        (JANE, 200_000, "0.25", "extended", "0.25", "0.2807"),
+    ],
     ids=["mike", "john", "jane"],
 )
 def test_the_three_customers(decided: Callable[..., Any], customer: dict[str, Any], limit: int, rate: str, flow: str, irr12: str, effective: str) -> None:
@@ -216,7 +220,12 @@ def test_the_hash_names_the_content(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "config, found",
-    [({"price.table": "gone"}, "price.table is 'gone'"), ({"cap.irr": "24 %"}, "cap.irr is '24 %'"), ({"cap.irr": "-1"}, "above 0"), ({"cap.irr": "0.2", "cap.action": "pray"}, "cap.action")],
+    [
+        ({"price.table": "gone"}, "price.table is 'gone'"),
+        ({"cap.irr": "24 %"}, "cap.irr is '24 %'"),
+        ({"cap.irr": "-1"}, "above 0"),
+        ({"cap.irr": "0.2", "cap.action": "pray"}, "cap.action"),
+    ],
 )
 def test_a_wrong_policy_is_refused(config: dict[str, str], found: str) -> None:
     with pytest.raises(policy.BadPolicy, match=found):

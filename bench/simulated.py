@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from time import perf_counter
 
 from ctl.backends.clock import ManualClock
-from ctl.backends.runtimes.memory import Fault, MemoryRuntime
+from ctl.backends.runtimes.memory import MemoryRuntime
 from ctl.control.desired import Desired, Wanted
 from ctl.control.doors import Doors, Signals
 from ctl.control.fences import Fences
 from ctl.control.plane import ControlPlane
 from ctl.control.releasing import pin
 from ctl.control.tick import Ticker
+from ctl.decide.effects import IDLE_S
 from ctl.model.access import Caller, Role
 from ctl.model.fleet import Fleet, Group, Instance, InstancePhase, Reading
 from ctl.model.service import ArtifactSource, CanaryStep, CatalogSnapshot, Gate, Kind, RolloutPolicy, Service, Share, Strategy
@@ -125,7 +126,9 @@ class Simulation:
     def _round(self, services: Sequence[str]) -> None:
         wanted, fleet = self.ticker.look()
         for service in services:
-            self._schedule(service, self._tick(service, wanted, fleet))
+            again_in_s = self._tick(service, wanted, fleet)
+            if service in wanted.current or again_in_s < IDLE_S:
+                self._schedule(service, again_in_s)
 
     def _tick(self, service: str, wanted: Wanted, fleet: Fleet) -> float:
         began = perf_counter()
@@ -134,7 +137,7 @@ class Simulation:
         return again_in_s
 
     def _schedule(self, service: str, in_s: float) -> None:
-        """Have the service ticked in so many seconds; the earliest wish counts. Services without a rollout are left alone."""
+        """Have the service ticked in so many seconds; the last wish counts. Services that are as they should be are left alone."""
         number = next(self._numbers)
         self._pending[service] = number
         heapq.heappush(self._due, (self.now_s + in_s, number, service))

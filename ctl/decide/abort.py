@@ -1,8 +1,9 @@
 """Taking a release back: stable up, traffic back, drain, target away. Never waits for anybody; traffic moves only to who can carry it. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from ctl.decide import effects, sizing, transitions, view
+from ctl.decide import effects, routing, sizing, transitions, view
 from ctl.decide import groups as reading
 from ctl.decide.effects import LOOK_S, SOON_S
 from ctl.decide.view import View, Wish
@@ -14,40 +15,74 @@ from ctl.model.situation import Situation
 
 def take_back(rollout: Rollout, situation: Situation, seen: View) -> Decision:
     """Bring stable up, the traffic back, then let the target go; traffic moves only to instances that can carry it."""
-    stable, target = seen.stable, seen.target
+    stable, desired = seen.stable, rollout.desired
     if not stable.release:
         return _withdraw(rollout, situation, seen)
-    room = view.bounds(rollout, situation)[0] if view.effective_strategy(rollout, situation) is Strategy.ROLLING else rollout.desired
-    back = len(stable.available) >= rollout.desired
-    if stable.size < rollout.desired:
-        size = sizing.grown(stable.size, sum(group.size for group in seen.all), rollout.desired, room)
-        if size > stable.size:
-            return _abort_step(
-                rollout,
-                situation,
-                seen,
-                Wish({stable.release: size}, {}, view.fallback_weights(rollout, situation, seen)),
-                f"start {size - stable.size} of {stable.release} again",
-            )
-    if not stable.available:
-        return _no_way_back(rollout, situation, seen)
-    if back:
+    if _is_back(rollout, situation, seen):
         return _leave_target(rollout, situation, seen)
-    least = sizing.shrunk(stable.as_size, [old.as_size for old in (*seen.strays, target)], rollout.desired, view.bounds(rollout, situation)[1])
-    return _abort_step(
-        rollout,
-        situation,
-        seen,
-        Wish({}, least, view.fallback_weights(rollout, situation, seen)),
-        f"wait until {stable.release} is whole again ({len(stable.available)} of {rollout.desired})",
-    )
+    room = view.bounds(rollout, situation)[0] if view.effective_strategy(rollout, situation) is Strategy.ROLLING else desired
+    size = sizing.grown(stable.size, sum(group.size for group in seen.all), desired, room)
+    take = _room_for_stable(rollout, situation, seen)
+    if size > stable.size:
+        return _on_the_way(rollout, situation, seen, Wish({stable.release: size}, take), f"start {size - stable.size} of {stable.release} again")
+    if not any(take.values()) and situation.queued and _is_given_up(rollout, situation, seen):
+        why = f"{stable.release} does not come back ({len(stable.available)} of {desired}); the next release takes over"
+        return transitions.end(rollout, situation, Phase.ROLLED_BACK, f"{why}: {rollout.abort_why}")
+    why = f"wait until {stable.release} is whole again ({len(stable.available)} of {desired})"
+    if not stable.available:
+        why = f"{stable.release} has no available instance to go back to; the traffic stays where it is"
+    return _on_the_way(rollout, situation, seen, Wish({}, take), why)
+
+
+def _room_for_stable(rollout: Rollout, situation: Situation, seen: View) -> dict[str, int]:
+    """Return who may go so that stable has room to come back, of the target first; until it can carry traffic, somebody of each release that does stays."""
+    unavailable = view.bounds(rollout, situation)[1]
+    take = sizing.shrunk(seen.stable.as_size, [group.as_size for group in (seen.target, *seen.strays)], rollout.desired, unavailable)
+    if (seen.stable.available and situation.handover is not Handover.STANDBY) or rollout.desired <= unavailable:
+        return take
+    carrying = [group for group in seen.all if take.get(group.release) and situation.routes.weight_of(group.release)]
+    return take | {group.release: min(take[group.release], group.size - 1) for group in carrying}
+
+
+def _is_back(rollout: Rollout, situation: Situation, seen: View) -> bool:
+    """Whether stable can carry everything: it is whole, or has as many as may do and nobody else is to be expected."""
+    stable, least = seen.stable, rollout.desired - view.bounds(rollout, situation)[1]
+    if len(stable.available) >= rollout.desired:
+        return True
+    enough = len(stable.available) >= max(1, least)
+    return enough and stable.size >= rollout.desired and _is_given_up(rollout, situation, seen)
+
+
+def _is_given_up(rollout: Rollout, situation: Situation, seen: View) -> bool:
+    """Whether every instance of stable that is not available has had its time to become so."""
+    lost = reading.lost_for_good(seen.stable, rollout.policy.healthy_deadline_s, situation.now)
+    return len(seen.stable.available) + len(lost) >= seen.stable.size
+
+
+def _on_the_way(rollout: Rollout, situation: Situation, seen: View, wish: Wish, why: str) -> Decision:
+    """Carry a wish out while stable is not back; with nobody but the target to carry traffic, its weights stay as they are."""
+    weights = _weights_meanwhile(situation, seen, {} if wish.grow else wish.take)
+    actions = effects.carry_out(situation, seen.all, replace(wish, weights=weights, hold=weights is None))
+    return Decision(actions=actions, next_state=rollout, again_in_s=SOON_S if actions else effects.patience(situation, seen), why=why)
+
+
+def _weights_meanwhile(situation: Situation, seen: View, take: Mapping[str, int]) -> dict[str, int] | None:
+    """Share the traffic by count, but never give the target more than it has; None where the others have nobody to carry it."""
+    target, had = seen.target.release, situation.routes.weight_of(seen.target.release)
+    by_count = routing.by_count(seen.all, effects.ids_of(effects.leaves(situation, seen.all, take)))
+    others = {release: share for release, share in by_count.items() if release != target}
+    if by_count.get(target, 0) <= had:
+        return by_count or None
+    if not others:
+        return None
+    return {release: share * (100 - had) for release, share in routing.shares(others).items()} | {target: had * 100}
 
 
 def _leave_target(rollout: Rollout, situation: Situation, seen: View) -> Decision:
-    """Stable is whole: traffic back in one write, then the target goes after its delay (0 keeps it for inspection)."""
+    """Stable is back: traffic back in one write, then the target goes after its delay (0 keeps it for inspection)."""
     delay, target = rollout.policy.abort_scale_down_delay_s, seen.target
-    off = situation.routes.weight_of(target.release) == 0 and situation.routes.weight_of(seen.stable.release) > 0
-    rollout = replace(rollout, weight_zero_since=rollout.weight_zero_since or (situation.now if off or rollout.desired == 0 else None))
+    off = situation.routes.weight_of(target.release) == 0 and (situation.routes.weight_of(seen.stable.release) > 0 or rollout.desired == 0)
+    rollout = replace(rollout, weight_zero_since=rollout.weight_zero_since or (situation.now if off else None))
     rested = (situation.now - rollout.weight_zero_since).total_seconds() if rollout.weight_zero_since else 0.0
     single_writer = situation.handover is Handover.STANDBY
     go = rollout.weight_zero_since is not None and (single_writer or (delay > 0 and rested >= delay))
@@ -57,7 +92,8 @@ def _leave_target(rollout: Rollout, situation: Situation, seen: View) -> Decisio
         take[seen.stable.release] = excess
     actions = effects.carry_out(situation, seen.all, Wish({}, take, {seen.stable.release: 100}))
     kept = delay == 0 and not single_writer and rollout.weight_zero_since is not None
-    if not actions and (kept or (rollout.weight_zero_since is not None and target.size == 0)):
+    gone = rollout.weight_zero_since is not None and target.size == 0 and not (single_writer and target.leaving)
+    if not actions and not any(take.values()) and (kept or gone):
         return transitions.end(
             rollout, situation, Phase.ROLLED_BACK, f"{rollout.from_release} is live again, {seen.stable.ready} of {rollout.desired} ready: {rollout.abort_why}"
         )
@@ -72,27 +108,7 @@ def _leave_target(rollout: Rollout, situation: Situation, seen: View) -> Decisio
 def _withdraw(rollout: Rollout, situation: Situation, seen: View) -> Decision:
     """There is nothing to go back to: the target leaves the traffic and goes."""
     take = {group.release: group.size for group in seen.all if group.size}
-    actions = effects.carry_out(situation, seen.all, Wish({}, take, {}), empty=True)
+    actions = effects.carry_out(situation, seen.all, Wish({}, take, {}))
     if not actions and not take:
         return transitions.end(rollout, situation, Phase.ROLLED_BACK, f"{rollout.to_release} is withdrawn; nothing ran before it: {rollout.abort_why}")
     return Decision(actions=actions, next_state=rollout, again_in_s=SOON_S, why=f"let {rollout.to_release} finish and go")
-
-
-def _no_way_back(rollout: Rollout, situation: Situation, seen: View) -> Decision:
-    """Stable cannot carry anything: traffic stays where it is; a newer rollout that waits may take over, for a broken stable never blocks the fix."""
-    why = f"{seen.stable.release} has no available instance to go back to; the traffic stays where it is"
-    if situation.queued and _is_broken(rollout, situation, seen):
-        return transitions.end(rollout, situation, Phase.ROLLED_BACK, f"{why}; the next release takes over: {rollout.abort_why}")
-    actions = effects.carry_out(situation, seen.all, Wish({}, {}, view.weights_now(rollout, situation, seen)))
-    return Decision(actions=actions, next_state=rollout, again_in_s=LOOK_S, why=why)
-
-
-def _abort_step(rollout: Rollout, situation: Situation, seen: View, wish: Wish, why: str) -> Decision:
-    actions = effects.carry_out(situation, seen.all, wish)
-    return Decision(actions=actions, next_state=rollout, again_in_s=SOON_S if actions else effects.patience(situation, seen), why=why)
-
-
-def _is_broken(rollout: Rollout, situation: Situation, seen: View) -> bool:
-    """Whether stable has had its time to become healthy and did not: every instance crashes again and again, or is past the healthy deadline."""
-    late = reading.unhealthy_since(seen.stable, rollout.policy.healthy_deadline_s, situation.now)
-    return all(one in late or one.restarts >= 2 for one in seen.stable.members)

@@ -1,6 +1,6 @@
 """From a wish to actions: differences against the observation, in the order that keeps every request served. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import timedelta
 
 from ctl.decide import groups as reading
@@ -14,24 +14,60 @@ from ctl.model.situation import Situation
 SOON_S, LOOK_S, IDLE_S = 0.05, 1.0, 30.0
 
 
-def carry_out(situation: Situation, groups: Sequence[Standing], wish: Wish, *, empty: bool = False) -> tuple[Action, ...]:
-    """Turn a wish into actions: grow, then routes without those who leave, then drain whoever is already out of the routes in force."""
+def carry_out(situation: Situation, groups: Sequence[Standing], wish: Wish) -> tuple[Action, ...]:
+    """Turn a wish into actions: grow, then routes without those who leave, then drain whoever is already out of the routes in force.
+
+    One direction of size at a time: nobody is taken away while anything can grow. Who can carry traffic stays until an heir has it.
+    """
     routed = situation.routes.instance_ids
-    leaving = {group.release: reading.leaves_first(group, wish.take.get(group.release, 0), routed) for group in groups}
-    out = {instance.id for instances in leaving.values() for instance in instances}
-    weights = wish.weights if wish.weights is not None else routing.by_count(groups, out)
-    routes = Routes(service=situation.service) if empty else routing.wanted(situation, groups, weights, out)
-    actions: list[Action] = [EnsureGroup(service=situation.service, release=release, count=count) for release, count in wish.grow.items()]
+    grow = _within(situation, groups, wish.grow)
+    leaving = leaves(situation, groups, {} if grow else wish.take)
+    out = ids_of(leaving)
+    actions: list[Action] = [EnsureGroup(service=situation.service, release=release, count=count) for release, count in grow.items()]
+    routes = _routes(situation, groups, wish, out)
     actions += routing.moves(situation, routes, groups)
-    if not wish.grow:
-        actions += _drains(situation, leaving, routed)
+    if not grow:
+        able = set() if routed & routes.instance_ids or not routes.entries else {one.id for group in groups for one in group.available}
+        actions += _drains(situation, leaving, routed | able)
         actions += _forgotten(situation, groups)
     return tuple(actions)
 
 
-def _drains(situation: Situation, leaving: Mapping[str, tuple[Instance, ...]], routed: frozenset[str]) -> list[Action]:
+def leaves(situation: Situation, groups: Sequence[Standing], take: Mapping[str, int]) -> dict[str, tuple[Instance, ...]]:
+    """Choose who goes of each group."""
+    return {group.release: reading.leaves_first(group, take.get(group.release, 0), situation.routes.instance_ids) for group in groups}
+
+
+def ids_of(instances: Mapping[str, tuple[Instance, ...]]) -> frozenset[str]:
+    return frozenset(one.id for members in instances.values() for one in members)
+
+
+def _within(situation: Situation, groups: Sequence[Standing], grow: Mapping[str, int]) -> dict[str, int]:
+    """Cut growth down to what `max_total` leaves room for; whoever is named first grows first."""
+    size = {group.release: group.size for group in groups}
+    most = situation.policy.max_total
+    room = sum(grow.values()) if most is None else most - sum(size.values())
+    fits: dict[str, int] = {}
+    for release, count in grow.items():
+        more = min(count - size.get(release, 0), room)
+        if more > 0:
+            fits[release] = size.get(release, 0) + more
+            room -= more
+    return fits
+
+
+def _routes(situation: Situation, groups: Sequence[Standing], wish: Wish, out: Set[str]) -> Routes:
+    if wish.hold:
+        here = {one.id for group in groups for one in group.members}
+        return routing.without(situation.routes, out | (situation.routes.instance_ids - here))
+    if wish.weights is not None:
+        return routing.wanted(situation, groups, wish.weights, out)
+    return routing.wanted(situation, groups, {group.release: 0 for group in groups} | routing.by_count(groups, out), out)
+
+
+def _drains(situation: Situation, leaving: Mapping[str, tuple[Instance, ...]], needed: frozenset[str]) -> list[Action]:
     deadline = situation.now + timedelta(seconds=situation.policy.drain_s)
-    gone = {release: tuple(one.id for one in instances if one.id not in routed) for release, instances in leaving.items()}
+    gone = {release: tuple(one.id for one in instances if one.id not in needed) for release, instances in leaving.items()}
     return [DrainInstances(service=situation.service, release=release, ids=ids, deadline=deadline) for release, ids in gone.items() if ids]
 
 

@@ -22,22 +22,36 @@ def failing(rollout: Rollout, situation: Situation, seen: View) -> Decision | No
     policy = rollout.policy
     if policy.progress_deadline_s == 0 and reading.unhealthy_since(seen.target, policy.healthy_deadline_s, situation.now):
         return transitions.abort(rollout, situation, f"an instance of {rollout.to_release} was not healthy within {policy.healthy_deadline_s:g} s")
-    rollout = progressed(rollout, situation, seen)
-    idle = (situation.now - rollout.last_progress_at).total_seconds()
-    if rollout.phase not in TIMED or policy.progress_deadline_s == 0 or idle <= policy.progress_deadline_s:
+    since = _idle_since(progressed(rollout, situation, seen))
+    idle = (situation.now - since).total_seconds() if since else 0.0
+    if idle <= _patience_s(rollout):
         return None
-    why = f"no progress for {idle:.0f} s (limit {policy.progress_deadline_s:g} s): {view.unready(seen)}"
+    why = f"no progress for {idle:.0f} s (limit {_patience_s(rollout):g} s): {view.unready(seen)}"
     return transitions.abort(rollout, situation, why) if policy.on_deadline is OnDeadline.ABORT else transitions.pause(rollout, situation, why, ())
 
 
-def measured(rollout: Rollout, situation: Situation, seen: View) -> Rollout:
-    """Judge the newest window if one is due, and count it; a release without traffic is not judged."""
+def measured(rollout: Rollout, situation: Situation) -> Rollout:
+    """Judge the newest window if one is due, and count it; a release without traffic is not judged, one without traffic is no measure for another."""
     since = rollout.step_since or rollout.phase_since
     if situation.routes.weight_of(rollout.to_release) == 0 or rollout.skip_gates or not verdict.is_due(rollout, since, situation.now):
         return rollout
-    target, stable = verdict.side(situation.readings, rollout.to_release), verdict.side(situation.readings, rollout.from_release)
-    kept, failures = verdict.counted(rollout, verdict.measure(target, stable, rollout.policy.gate, situation.now))
+    before = rollout.from_release if rollout.from_release and situation.routes.weight_of(rollout.from_release) else None
+    target, stable = verdict.side(situation.readings, rollout.to_release), verdict.side(situation.readings, before) if before else None
+    found = verdict.doubted(verdict.measure(target, stable, rollout.policy.gate, situation.now), _silent(rollout, situation))
+    kept, failures = verdict.counted(rollout, found)
     return replace(rollout, measurements=kept, failures=failures)
+
+
+def _silent(rollout: Rollout, situation: Situation) -> int:
+    """Count the target's instances that have traffic and say nothing about it."""
+    heard = {reading.instance for reading in situation.readings if reading.release == rollout.to_release}
+    return sum(1 for entry in situation.routes.entries if entry.release == rollout.to_release for id in entry.instances if id not in heard)
+
+
+def baking(rollout: Rollout, situation: Situation, seen: View) -> Rollout:
+    """Keep since when a baking target is no longer whole: only that time counts against it."""
+    is_whole = seen.target.size == len(seen.target.available) == rollout.desired
+    return replace(rollout, unwell_since=None if is_whole else rollout.unwell_since or situation.now)
 
 
 def progressed(rollout: Rollout, situation: Situation, seen: View) -> Rollout:
@@ -64,6 +78,17 @@ def harm(rollout: Rollout) -> str:
 
 def deadline_of(rollout: Rollout) -> datetime | None:
     """Return when the rollout gives up unless it makes progress; None where nothing is timed."""
-    if rollout.phase not in TIMED or rollout.policy.progress_deadline_s == 0:
-        return None
-    return rollout.last_progress_at + timedelta(seconds=rollout.policy.progress_deadline_s)
+    since = _idle_since(rollout)
+    return since + timedelta(seconds=_patience_s(rollout)) if since else None
+
+
+def _patience_s(rollout: Rollout) -> float:
+    """Without a progress deadline (0: the first unhealthy instance fails the rollout) whatever does not move fails when an instance would."""
+    return rollout.policy.progress_deadline_s or rollout.policy.healthy_deadline_s
+
+
+def _idle_since(rollout: Rollout) -> datetime | None:
+    """Return since when the clock runs against the rollout; None where it waits for time, a gate or a person."""
+    if rollout.phase is Phase.BAKING:
+        return rollout.unwell_since
+    return rollout.last_progress_at if rollout.phase in TIMED else None

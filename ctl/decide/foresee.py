@@ -5,7 +5,6 @@ Undisturbed means: instances become ready `start_s` after their start, drain in 
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -26,9 +25,11 @@ def plan(rollout: Rollout, situation: Situation, *, start_s: float) -> Plan:
     steps: list[PlanStep] = []
     current, phase = rollout, rollout.phase
     for _ in range(MOST_TICKS):
-        decision = rolling.next_step(current, world.situation(rollout.to_release))
+        decision = rolling.next_step(current, world.situation())
         state = decision.next_state or current
-        steps += [_step(action, world, decision.why) for action in world.apply(decision.actions)]
+        for action in decision.actions:
+            world.apply(action)
+            steps.append(_step(action, world, decision.why))
         if state.phase is not phase:
             steps.append(PlanStep(at_s=world.elapsed_s, does=_phase_line(state), why=decision.why, sizes=world.sizes()))
         current, phase = state, state.phase
@@ -92,7 +93,9 @@ class _World:
         self._start = timedelta(seconds=start_s)
         self._now = situation.now
         self._members = [one for group in situation.groups for one in group.instances if one.is_counted]
+        self._known = {group.release for group in situation.groups}
         self._routes = situation.routes
+        self._registered = {entry.id: entry for entry in situation.registered or ()}
         self._made = 0
         self.lowest, self.highest = len(self._available()), len(self._members)
 
@@ -100,27 +103,28 @@ class _World:
     def elapsed_s(self) -> float:
         return (self._now - self._origin.now).total_seconds()
 
-    def situation(self, target: str) -> Situation:
-        releases = sorted({one.release for one in self._members})
-        groups = tuple(self._group(release) for release in releases)
-        return replace(self._origin, groups=groups, routes=self._routes, registered=None, readings=_harmless(target, self._now), now=self._now)
+    def situation(self) -> Situation:
+        groups = tuple(self._group(release) for release in sorted(self._known))
+        registered = None if self._origin.registered is None else tuple(self._registered.values())
+        return replace(self._origin, groups=groups, routes=self._routes, registered=registered, readings=self._harmless(), now=self._now)
 
-    def apply(self, actions: Iterable[Action]) -> list[Action]:
-        done: list[Action] = []
-        for action in actions:
-            match action:
-                case EnsureGroup():
-                    self._grow(action)
-                case SetRoutes():
-                    self._routes = action.routes
-                case DrainInstances():
-                    self._members = [one for one in self._members if one.id not in action.ids]
-                case _:
-                    continue
-            done.append(action)
-            self.highest = max(self.highest, len(self._members))
-            self.lowest = min(self.lowest, len(self._available()))
-        return done
+    def apply(self, action: Action) -> None:
+        match action:
+            case EnsureGroup():
+                self._grow(action)
+            case SetRoutes():
+                self._routes = action.routes
+            case DrainInstances():
+                self._members = [one for one in self._members if one.id not in action.ids]
+                self._hand_over()
+            case RemoveGroup():
+                self._known.discard(action.release)
+            case Register():
+                self._registered.update({entry.id: entry for entry in action.entries})
+            case Deregister():
+                self._registered = {id: entry for id, entry in self._registered.items() if id not in action.ids}
+        self.highest = max(self.highest, len(self._members))
+        self.lowest = min(self.lowest, len(self._available()))
 
     def pass_time(self, seconds: float) -> None:
         self._now += timedelta(seconds=max(seconds, 0.001))
@@ -135,6 +139,7 @@ class _World:
 
     def _grow(self, action: EnsureGroup) -> None:
         have = sum(1 for one in self._members if one.release == action.release)
+        self._known.add(action.release)
         for _ in range(action.count - have):
             self._made += 1
             name = f"new-{self._made}"
@@ -170,11 +175,31 @@ class _World:
         here = replace(self._origin, now=self._now)
         return [one for one in self._members if is_available(one, here)]
 
+    def _harmless(self) -> tuple[Reading, ...]:
+        routed = [one for one in self._members if one.id in self._routes.instance_ids]
+        return tuple(_calm(one, self._now) for one in routed)
 
-def _harmless(target: str, now: datetime) -> tuple[Reading, ...]:
-    return (Reading(service="", release=target, instance="imagined", requests=1_000_000, errors=0, p99_ms=1.0, window_s=1.0, at=now),)
+
+def _calm(one: Instance, now: datetime) -> Reading:
+    return Reading(service=one.service, release=one.release, instance=one.id, requests=1_000_000, errors=0, p99_ms=1.0, window_s=1.0, at=now)
 
 
 def imagine(service: str, policy: RolloutPolicy, desired: int, now: datetime) -> Situation:
     """Return an empty world for a service that has never run."""
     return Situation(service=service, policy=policy, desired=desired, stable=None, routes=Routes(service=service), now=now)
+
+
+def nothing(rollout: Rollout, situation: Situation) -> Plan:
+    """Return the plan of a rollout to what is live already: no step, and capacity as it is."""
+    world = _World(situation, 0.0)
+    return Plan(
+        service=situation.service,
+        from_release=rollout.from_release,
+        to_release=rollout.to_release,
+        steps=(),
+        lowest_available=world.lowest,
+        highest_total=world.highest,
+        expected_s=0.0,
+        desired=situation.desired,
+        checksum=checksum(rollout, situation),
+    )

@@ -3,13 +3,14 @@
 Rules: docs/rollout-rules.md. Order of effects: raise capacity, wait until available, move traffic, drain, lower capacity; one direction of size a tick.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ctl.decide import abort, effects, evidence, routing, strategies, transitions, view
+from ctl.decide import abort, effects, evidence, routing, sizing, strategies, transitions, view
 from ctl.decide import groups as reading
 from ctl.decide.effects import IDLE_S, LOOK_S, SOON_S
+from ctl.decide.groups import Standing
 from ctl.decide.view import View, Wish
-from ctl.model.fleet import Routes
 from ctl.model.plan import Action, Decision
 from ctl.model.rollout import Phase, Rollout, Verdict
 from ctl.model.service import Strategy
@@ -21,48 +22,79 @@ def next_step(rollout: Rollout, situation: Situation) -> Decision:
     seen = view.view_of(rollout, situation)
     match rollout.phase:
         case Phase.PLANNED:
-            return transitions.enter(rollout, situation, Phase.PREPARING, f"{view.journey(rollout)} begins")
+            return _begin(rollout, situation)
         case Phase.PREPARING:
-            return transitions.enter(_sized(rollout, situation), situation, Phase.STEPPING, "the artifact is verified; the first step begins")
+            return transitions.enter(_sized(rollout, situation, seen), situation, Phase.STEPPING, "the artifact is verified; the first step begins")
         case Phase.STEPPING:
-            return _stepping(rollout, situation, seen)
+            return _stepping(_sized(rollout, situation, seen), situation, seen)
         case Phase.JUDGING:
-            return _judging(rollout, situation, seen)
+            return _judging(_sized(rollout, situation, seen), situation, seen)
         case Phase.PROMOTING:
-            return _promoting(rollout, situation, seen)
+            return _promoting(_sized(rollout, situation, seen), situation, seen)
         case Phase.BAKING:
-            return _baking(rollout, situation, seen)
+            return _baking(_sized(rollout, situation, seen), situation, seen)
         case Phase.PAUSED:
             return _paused(rollout, situation, seen)
         case Phase.ABORTING:
-            return abort.take_back(rollout, situation, seen)
+            return abort.take_back(_sized(rollout, situation, seen), situation, seen)
         case _:
             return Decision(next_state=rollout, again_in_s=LOOK_S, why=f"the rollout is over: {rollout.phase}")
 
 
 def steady(situation: Situation) -> Decision:
-    """Keep a service without a rollout as it should be: its stable group at the desired size, the traffic on whoever can carry it."""
-    stable = reading.standing(situation, situation.stable)
-    if situation.stable is None:
-        return Decision(actions=tuple(routing.moves(situation, Routes(service=situation.service), ())), again_in_s=IDLE_S, why="nothing has been released yet")
-    take = {stable.release: max(0, stable.size - situation.desired)}
-    grow = {stable.release: situation.desired} if stable.size < situation.desired else {}
-    actions = effects.carry_out(situation, (stable,), Wish(grow, take))
-    why = (
-        f"{situation.service} should have {situation.desired} instances and has {stable.size}"
-        if grow or take[stable.release]
-        else "the traffic follows the instances"
-    )
-    again_in_s = SOON_S if actions else max(SOON_S, min(IDLE_S, effects.coming(situation, (stable,))))
-    return Decision(actions=actions, again_in_s=again_in_s, why=why if actions else "all is as it should be")
+    """Keep a service without a rollout as it should be: its stable group at the desired size, the traffic on whoever can carry it, and nobody else.
+
+    What an ended rollout left behind goes once stable can do without it; where a policy keeps aborted instances for inspection, it stays without traffic.
+    """
+    stable, strays = reading.standing(situation, situation.stable), reading.others(situation, situation.stable)
+    desired = view.at_most(situation.desired, situation.policy) if situation.stable else 0
+    leave = _leftovers(situation, stable, strays, desired)
+    is_whole = len(stable.available) >= desired
+    carrying = (*(stray for stray in strays if situation.routes.weight_of(stray.release) and not is_whole), stable)
+    grow = {stable.release: desired} if stable.size < desired else {}
+    take = leave | {stable.release: max(0, stable.size - desired)}
+    out = effects.ids_of(effects.leaves(situation, carrying, {} if grow else take))
+    weights = {group.release: 0 for group in carrying} | routing.by_count(carrying, out)
+    actions = effects.carry_out(situation, (*strays, stable), Wish(grow, take, weights))
+    again_in_s = SOON_S if actions else max(SOON_S, min(IDLE_S if is_whole else LOOK_S, effects.coming(situation, (stable,))))
+    return Decision(actions=actions, again_in_s=again_in_s, why=_steady_why(situation, stable, desired, leave) if actions else _quiet_why(situation))
+
+
+def _leftovers(situation: Situation, stable: Standing, strays: Sequence[Standing], desired: int) -> dict[str, int]:
+    """Return what may go of what ended rollouts have left: what stable can do without, but where it is kept for inspection only to make room."""
+    most = situation.policy.max_total
+    is_crowded = most is not None and desired + sum(stray.size for stray in strays) > most
+    if situation.policy.abort_scale_down_delay_s == 0 and not is_crowded:
+        return {}
+    unavailable = view.bounds_of(situation.policy, situation, desired)[1]
+    return sizing.shrunk(stable.as_size, [stray.as_size for stray in strays], desired, unavailable)
+
+
+def _steady_why(situation: Situation, stable: Standing, desired: int, leave: Mapping[str, int]) -> str:
+    if stable.size != desired:
+        return f"{situation.service} should have {desired} instances and has {stable.size}"
+    if any(leave.values()):
+        return f"let what is left of {', '.join(leave)} go"
+    return "the traffic follows the instances"
+
+
+def _quiet_why(situation: Situation) -> str:
+    return "all is as it should be" if situation.stable else "nothing has been released yet"
+
+
+def _begin(rollout: Rollout, situation: Situation) -> Decision:
+    """Begin, from the release that is stable by now: a rollout that has waited for another was planned from an older one."""
+    if situation.stable == rollout.to_release:
+        return transitions.end(rollout, situation, Phase.CANCELLED, f"{rollout.to_release} is live already")
+    rollout = replace(rollout, from_release=situation.stable)
+    return transitions.enter(rollout, situation, Phase.PREPARING, f"{view.journey(rollout)} begins")
 
 
 def _stepping(rollout: Rollout, situation: Situation, seen: View) -> Decision:
-    rollout = _sized(rollout, situation)
     failed = evidence.failing(rollout, situation, seen)
     if failed:
         return failed
-    rollout = evidence.measured(rollout, situation, seen)
+    rollout = evidence.measured(rollout, situation)
     if rollout.failures > rollout.policy.gate.failure_limit:
         return transitions.abort(rollout, situation, evidence.harm(rollout))
     wish, reached, waiting = _step_wish(rollout, situation, seen)
@@ -84,13 +116,13 @@ def _step_wish(rollout: Rollout, situation: Situation, seen: View) -> tuple[Wish
 
 
 def _judging(rollout: Rollout, situation: Situation, seen: View) -> Decision:
-    rollout = evidence.measured(rollout, situation, seen)
     failed = evidence.failing(rollout, situation, seen)
     if failed:
         return failed
+    rollout = evidence.measured(rollout, situation)
     if rollout.failures > rollout.policy.gate.failure_limit:
         return transitions.abort(rollout, situation, evidence.harm(rollout))
-    upkeep = effects.carry_out(situation, seen.all, Wish({}, {}, view.weights_now(rollout, situation, seen)))
+    upkeep = effects.carry_out(situation, seen.all, strategies.keep(rollout, situation, seen))
     if view.effective_strategy(rollout, situation) is not Strategy.CANARY or rollout.full:
         return transitions.enter(rollout, situation, Phase.PROMOTING, "every gate of this release is passed", upkeep)
     return _gate(rollout, situation, upkeep)
@@ -121,7 +153,6 @@ def _gate(rollout: Rollout, situation: Situation, upkeep: tuple[Action, ...]) ->
 
 
 def _promoting(rollout: Rollout, situation: Situation, seen: View) -> Decision:
-    rollout = _sized(rollout, situation)
     failed = evidence.failing(rollout, situation, seen)
     if failed:
         return failed
@@ -138,35 +169,42 @@ def _promoting(rollout: Rollout, situation: Situation, seen: View) -> Decision:
 
 
 def _baking(rollout: Rollout, situation: Situation, seen: View) -> Decision:
-    rollout = evidence.measured(replace(rollout, desired=situation.desired), situation, seen)
-    baked = (situation.now - rollout.phase_since).total_seconds()
+    """Have all of the traffic on the target for a while; what it replaced goes as far as the target can do without it."""
+    rollout = evidence.baking(rollout, situation, seen)
+    failed = evidence.failing(rollout, situation, seen)
+    if failed:
+        return failed
+    rollout = evidence.measured(rollout, situation)
     if rollout.failures > rollout.policy.gate.failure_limit:
         return transitions.abort(rollout, situation, evidence.harm(rollout))
-    if reading.crash_loops(seen.target, seen.stable):
-        return transitions.abort(rollout, situation, f"every instance of {rollout.to_release} crashes again and again")
-    keep_old = view.effective_strategy(rollout, situation) is Strategy.BLUE_GREEN and baked < rollout.policy.scale_down_delay_s
-    take = {old.release: old.size for old in seen.olds if old.size and not keep_old}
-    if seen.target.size > rollout.desired:
-        take[seen.target.release] = seen.target.size - rollout.desired
-    grow = {rollout.to_release: rollout.desired} if seen.target.size < rollout.desired else {}
-    actions = effects.carry_out(situation, seen.all, Wish(grow, take, {rollout.to_release: 100}))
-    if not actions and not keep_old and not any(old.size for old in seen.olds) and baked >= rollout.policy.bake_s:
-        return transitions.end(rollout, situation, Phase.CERTIFIED, f"{rollout.to_release} is live: {seen.target.ready} of {rollout.desired} ready")
-    wait = SOON_S if actions else min(LOOK_S, max(SOON_S, rollout.policy.bake_s - baked))
-    return Decision(actions=actions, next_state=rollout, again_in_s=wait, why=f"all of the traffic for {baked:.0f} of {rollout.policy.bake_s:g} s")
+    policy, target, desired = rollout.policy, seen.target, rollout.desired
+    baked = (situation.now - rollout.phase_since).total_seconds()
+    is_whole = rollout.unwell_since is None
+    keep_old = view.effective_strategy(rollout, situation) is Strategy.BLUE_GREEN and (baked < policy.scale_down_delay_s or not is_whole)
+    take = {} if keep_old else sizing.shrunk(target.as_size, [old.as_size for old in seen.olds], desired, view.bounds(rollout, situation)[1])
+    take |= {target.release: max(0, target.size - desired)}
+    grow = {target.release: desired} if target.size < desired else {}
+    actions = effects.carry_out(situation, seen.all, Wish(grow, take, view.split(seen, 100)))
+    if is_whole and not actions and not any(old.size for old in seen.olds) and baked >= policy.bake_s:
+        return transitions.end(rollout, situation, Phase.CERTIFIED, f"{rollout.to_release} is live: {target.ready} of {desired} ready")
+    wait = SOON_S if actions else min(LOOK_S, max(SOON_S, policy.bake_s - baked))
+    why = f"all of the traffic for {baked:.0f} of {policy.bake_s:g} s" if is_whole else f"wait until {target.release} is whole again: {view.unready(seen)}"
+    return Decision(actions=actions, next_state=rollout, again_in_s=wait, why=why)
 
 
 def _paused(rollout: Rollout, situation: Situation, seen: View) -> Decision:
-    """Keep weights and sizes as they are; who crashed is restarted by the runtime, and traffic follows who can carry it."""
-    actions = effects.carry_out(situation, seen.all, Wish({}, {}, view.weights_now(rollout, situation, seen)))
+    """Keep weights and sizes as they are and replace what is lost; who crashed is restarted by the runtime, and traffic follows who can carry it."""
+    if rollout.paused_from in (Phase.PLANNED, Phase.PREPARING):
+        return replace(steady(situation), next_state=rollout, again_in_s=LOOK_S, why=f"paused before it began: {rollout.paused_why}")
+    actions = effects.carry_out(situation, seen.all, strategies.keep(rollout, situation, seen))
     return Decision(actions=actions, next_state=rollout, again_in_s=LOOK_S, why=f"paused: {rollout.paused_why}")
 
 
-def _sized(rollout: Rollout, situation: Situation) -> Rollout:
-    """Take over a new desired size: growing at once, shrinking only once the step is over (promotion or baking)."""
+def _sized(rollout: Rollout, situation: Situation, seen: View) -> Rollout:
+    """Take over a new desired size, as far as it fits: growing at once, shrinking only once the steps are over."""
+    desired = view.fitting(rollout, situation, seen)
     may_shrink = rollout.phase not in (Phase.STEPPING, Phase.JUDGING)
-    desired = situation.desired if may_shrink or situation.desired > rollout.desired else rollout.desired
-    return rollout if desired == rollout.desired else replace(rollout, desired=desired)
+    return replace(rollout, desired=desired) if desired > rollout.desired or may_shrink else rollout
 
 
 def _reached(rollout: Rollout, situation: Situation, seen: View) -> str:

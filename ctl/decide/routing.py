@@ -1,6 +1,7 @@
 """Where the traffic goes: from shares of releases to routes over instances that can carry them. Pure."""
 
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 
 from ctl.decide.groups import Standing
 from ctl.model.fleet import Instance, InstancePhase, RegistryEntry, RouteEntry, Routes
@@ -10,7 +11,7 @@ from ctl.model.situation import Situation
 
 def by_count(groups: Sequence[Standing], leaving: Set[str]) -> dict[str, int]:
     """Return shares in proportion to the instances that can carry traffic and are not about to leave: equal traffic per instance."""
-    return shares({group.release: len(carriers(group, leaving)) for group in groups})
+    return shares({release: len(instances) for release, instances in carriers(groups, leaving).items()})
 
 
 def shares(parts: Mapping[str, int]) -> dict[str, int]:
@@ -26,44 +27,62 @@ def shares(parts: Mapping[str, int]) -> dict[str, int]:
     return result
 
 
-def carriers(group: Standing, leaving: Set[str]) -> tuple[Instance, ...]:
-    """Return who carries the group's traffic: the available ones, READY before STANDBY, without those that are about to leave."""
-    staying = tuple(instance for instance in group.available if instance.id not in leaving)
-    ready = tuple(instance for instance in staying if instance.phase is InstancePhase.READY)
-    return ready or staying
+def carriers(groups: Sequence[Standing], leaving: Set[str]) -> dict[str, tuple[Instance, ...]]:
+    """Return who carries each group's traffic: the available ones that are not about to leave; standbys only once no writer is among them."""
+    staying = {group.release: tuple(one for one in group.available if one.id not in leaving) for group in groups}
+    ready = {release: tuple(one for one in instances if one.phase is InstancePhase.READY) for release, instances in staying.items()}
+    return ready if any(ready.values()) else staying
 
 
 def wanted(situation: Situation, groups: Sequence[Standing], weights: Mapping[str, int], leaving: Set[str]) -> Routes:
-    """Return the routes that give each release its weight.
+    """Return the routes that give each release its weight; a release that `weights` does not name gets nothing.
 
-    Weight of a release that has nobody to carry it goes to the others in proportion. Where nobody at all is available, traffic stays with those
-    that are ready, then with those that had it (they restart in place, and the gateway holds requests for them): refusing everything helps nobody.
+    Weight of a release that has nobody to carry it goes to the others in proportion; those with weight 0 come in where no other can carry anything.
+    Where nobody at all is available, traffic stays with those that are ready, then with those that had it (they restart in place, and the gateway
+    holds requests for them): refusing everything helps nobody.
     """
-    carrying = {group.release: carriers(group, leaving) for group in groups}
+    named = [group for group in groups if group.release in weights]
+    carrying = carriers(named, leaving)
     able = {release: weight for release, weight in weights.items() if weight > 0 and carrying.get(release)}
     if able:
         return _routes(situation, shares(able), carrying)
     if any(carrying.values()):
-        return _routes(situation, shares({release: len(instances) for release, instances in carrying.items()}), carrying)
-    return _last_resort(situation, groups, leaving)
+        return _equally(situation, carrying)
+    staying = {group.release: tuple(one for one in group.members if one.id not in leaving) for group in named}
+    return _equally(situation, _last_resort(situation, staying, {release for release, weight in weights.items() if weight > 0}))
 
 
-def _last_resort(situation: Situation, groups: Sequence[Standing], leaving: Set[str]) -> Routes:
-    staying = {group.release: tuple(one for one in group.members if one.id not in leaving) for group in groups}
+def without(routes: Routes, leaving: Set[str]) -> Routes:
+    """Return the same routes, weights as they are, without those that are about to leave."""
+    pairs = {entry.release: [pair for pair in zip(entry.instances, entry.addresses, strict=True) if pair[0] not in leaving] for entry in routes.entries}
+    weights = shares({entry.release: entry.weight_pct for entry in routes.entries if pairs[entry.release]})
+    return replace(routes, entries=tuple(_entry(release, weight, pairs[release]) for release, weight in weights.items()))
+
+
+def _last_resort(situation: Situation, staying: Mapping[str, tuple[Instance, ...]], preferred: Set[str]) -> dict[str, tuple[Instance, ...]]:
+    """Return who is ready, else who has traffic now; of each kind those of the `preferred` releases alone where there are any."""
+    routed = situation.routes.instance_ids
     ready = {release: tuple(one for one in members if one.phase is InstancePhase.READY) for release, members in staying.items()}
-    if not any(ready.values()):
-        routed = situation.routes.instance_ids
-        ready = {release: tuple(one for one in members if one.id in routed) for release, members in staying.items()}
-    return _routes(situation, shares({release: len(members) for release, members in ready.items()}), ready)
+    had = {release: tuple(one for one in members if one.id in routed) for release, members in staying.items()}
+    for found in (ready, had):
+        mine = {release: members for release, members in found.items() if members and release in preferred}
+        if mine or any(found.values()):
+            return mine or found
+    return {}
+
+
+def _equally(situation: Situation, carrying: Mapping[str, tuple[Instance, ...]]) -> Routes:
+    return _routes(situation, shares({release: len(instances) for release, instances in carrying.items()}), carrying)
 
 
 def _routes(situation: Situation, weights: Mapping[str, int], carrying: Mapping[str, tuple[Instance, ...]]) -> Routes:
-    entries = []
-    for release in sorted(weights):
-        instances = sorted(carrying[release], key=lambda instance: instance.id)
-        ids, addresses = tuple(instance.id for instance in instances), tuple(instance.address for instance in instances)
-        entries.append(RouteEntry(release=release, weight_pct=weights[release], instances=ids, addresses=addresses))
-    return Routes(service=situation.service, entries=tuple(entries), revision=situation.routes.revision)
+    pairs = {release: sorted((instance.id, instance.address) for instance in carrying[release]) for release in weights}
+    entries = tuple(_entry(release, weights[release], pairs[release]) for release in sorted(weights))
+    return Routes(service=situation.service, entries=entries, revision=situation.routes.revision)
+
+
+def _entry(release: str, weight_pct: int, pairs: Sequence[tuple[str, str]]) -> RouteEntry:
+    return RouteEntry(release=release, weight_pct=weight_pct, instances=tuple(id for id, _ in pairs), addresses=tuple(address for _, address in pairs))
 
 
 def differs(wanted: Routes, applied: Routes) -> bool:

@@ -37,6 +37,7 @@ def resume(rollout: Rollout, now: datetime) -> Rollout:
         phase=rollout.paused_from,
         phase_since=now,
         last_progress_at=min(now, rollout.last_progress_at + away),
+        unwell_since=rollout.unwell_since and rollout.unwell_since + away,
         step_since=now if rollout.step_since else None,
         paused_s=rollout.paused_s + away.total_seconds(),
         paused_from=None,
@@ -51,7 +52,7 @@ def promote(rollout: Rollout, now: datetime, *, full: bool) -> Rollout:
         return rollout
     if rollout.phase is Phase.ABORTING:
         raise Refused(f"{_name(rollout)} is being taken back and cannot be promoted", remedy=f"msxfctl status {rollout.service}")
-    if full:
+    if full and rollout.paused_from not in (Phase.PROMOTING, Phase.BAKING):
         last = len(rollout.policy.steps) - 1
         passed = replace(rollout, full=True, promoted_step=max(last, rollout.promoted_step))
         return _unpaused(passed, now) if rollout.phase is Phase.PAUSED else passed
@@ -65,10 +66,10 @@ def promote(rollout: Rollout, now: datetime, *, full: bool) -> Rollout:
 
 def abort(rollout: Rollout, now: datetime, why: str) -> Rollout:
     """Begin to take it back; taken back already is a no-op. A rollout that has not begun is cancelled."""
-    if rollout.phase in (Phase.ABORTING, Phase.ROLLED_BACK):
+    if rollout.phase in (Phase.ABORTING, Phase.ROLLED_BACK, Phase.CANCELLED):
         return rollout
     _require_running(rollout, "aborted")
-    if rollout.phase is Phase.PLANNED:
+    if Phase.PLANNED in (rollout.phase, rollout.paused_from):
         return replace(_to(rollout, Phase.CANCELLED, now), finished_at=now, outcome=why or "cancelled before it began")
     return _to(replace(rollout, abort_why=why or "an operator asked for it", paused_from=None, paused_why="", weight_zero_since=None), Phase.ABORTING, now)
 
@@ -100,8 +101,9 @@ def is_known_good(certified: Rollout, newest_revision: int, now: datetime) -> bo
 def _unpaused(rollout: Rollout, now: datetime) -> Rollout:
     if rollout.phase is not Phase.PAUSED:
         return rollout
-    back = rollout.paused_from or Phase.STEPPING
-    return replace(rollout, phase=back, phase_since=now, last_progress_at=now, paused_from=None, paused_why="")
+    back, away = rollout.paused_from or Phase.STEPPING, now - rollout.phase_since
+    paused_s = rollout.paused_s + away.total_seconds()
+    return replace(rollout, phase=back, phase_since=now, last_progress_at=now, paused_s=paused_s, paused_from=None, paused_why="")
 
 
 def _to(rollout: Rollout, phase: Phase, now: datetime) -> Rollout:

@@ -1,6 +1,7 @@
 """Is the new release worse? The plain threshold verdict over windows of traffic. Pure; missing data never improves a verdict."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from ctl.model.fleet import Reading
@@ -16,10 +17,17 @@ def side(readings: Sequence[Reading], release: str | None) -> Side:
     return Side(requests=sum(one.requests for one in mine), errors=sum(one.errors for one in mine), p99_ms=_p99(mine))
 
 
-def measure(target: Side, stable: Side, gate: Gate, at: datetime) -> Measurement:
-    """Judge one window: target against stable, by error rate first, then by p99."""
+def measure(target: Side, stable: Side | None, gate: Gate, at: datetime) -> Measurement:
+    """Judge one window: target against stable, by error rate first, then by p99. Without a stable that has traffic (None) the limits alone decide."""
     verdict, why = _judge(target, stable, gate)
-    return Measurement(at=at, verdict=verdict, target=target, stable=stable, why=why)
+    return Measurement(at=at, verdict=verdict, target=target, stable=stable or Side(), why=why)
+
+
+def doubted(measurement: Measurement, silent: int) -> Measurement:
+    """Take an OK back when `silent` instances that had traffic said nothing: their part may be the bad one."""
+    if not silent or measurement.verdict is not Verdict.OK:
+        return measurement
+    return replace(measurement, verdict=Verdict.UNKNOWN, why=f"{silent} instances with traffic say nothing about it; of the rest, {measurement.why}")
 
 
 def is_due(rollout: Rollout, since: datetime, now: datetime) -> bool:
@@ -34,15 +42,27 @@ def counted(rollout: Rollout, measurement: Measurement) -> tuple[tuple[Measureme
     return (*rollout.measurements, measurement)[-KEPT:], failures
 
 
-def _judge(target: Side, stable: Side, gate: Gate) -> tuple[Verdict, str]:
+def _judge(target: Side, stable: Side | None, gate: Gate) -> tuple[Verdict, str]:
     if target.requests < gate.min_requests:
         return Verdict.UNKNOWN, f"{target.requests} of {gate.min_requests} requests needed for a verdict"
-    seen = f"error rate {target.error_pct:.1f} % (limit {gate.max_error_pct:g} %) against {stable.error_pct:.1f} %"
-    if target.error_pct > gate.max_error_pct and target.error_pct > stable.error_pct:
+    seen = f"error rate {target.error_pct:.1f} % (limit {gate.max_error_pct:g} %)" + (f" against {stable.error_pct:.1f} %" if stable else "")
+    if target.error_pct > gate.max_error_pct and (stable is None or target.error_pct > stable.error_pct):
         return Verdict.HARM, seen
-    if target.p99_ms is not None and stable.p99_ms is not None and target.p99_ms >= gate.min_p99_ms and target.p99_ms > stable.p99_ms * gate.max_p99_ratio:
-        return Verdict.HARM, f"p99 {target.p99_ms:.0f} ms against {stable.p99_ms:.0f} ms (limit {gate.max_p99_ratio:g} times)"
-    return Verdict.OK, seen
+    return _judge_speed(target, stable, gate) or (Verdict.OK, seen)
+
+
+def _judge_speed(target: Side, stable: Side | None, gate: Gate) -> tuple[Verdict, str] | None:
+    if stable is None:
+        return None
+    if target.p99_ms is None:
+        return Verdict.UNKNOWN, f"none of {target.requests} requests was timed"
+    if target.p99_ms < gate.min_p99_ms:
+        return None
+    if stable.p99_ms is None:
+        return Verdict.UNKNOWN, f"p99 {target.p99_ms:.0f} ms, and the release before it has none to compare with"
+    if target.p99_ms <= stable.p99_ms * gate.max_p99_ratio:
+        return None
+    return Verdict.HARM, f"p99 {target.p99_ms:.0f} ms against {stable.p99_ms:.0f} ms (limit {gate.max_p99_ratio:g} times)"
 
 
 def _p99(readings: Sequence[Reading]) -> float | None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from ctl.decide import groups as reading
 from ctl.decide import routing, sizing
 from ctl.decide.groups import Standing
-from ctl.model.rollout import Rollout
-from ctl.model.service import Handover, Strategy
+from ctl.model.rollout import Phase, Rollout
+from ctl.model.service import Handover, RolloutPolicy, Strategy
 from ctl.model.situation import Situation
 
 
@@ -30,11 +30,15 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a phase wants of the groups: `grow` to these sizes, or else take `take` instances away, with the traffic shared by `weights` (None: by count)."""
+    """What a phase wants of the groups: `grow` to these sizes, or where nothing can grow take `take` instances away.
+
+    The traffic is shared by `weights` (None: by count, so that each instance gets the same), or with `hold` stays as it is in force.
+    """
 
     grow: Mapping[str, int]
     take: Mapping[str, int]
     weights: Mapping[str, int] | None = None
+    hold: bool = False
 
 
 def view_of(rollout: Rollout, situation: Situation) -> View:
@@ -44,8 +48,8 @@ def view_of(rollout: Rollout, situation: Situation) -> View:
 
 
 def effective_strategy(rollout: Rollout, situation: Situation) -> Strategy:
-    """Return how this rollout really goes: a first release, an undo and a single writer roll; the rest follow their policy."""
-    if rollout.from_release is None or rollout.skip_gates or situation.handover is Handover.STANDBY:
+    """Return how this rollout really goes: a first release, an undo, a single writer and a size of 0 roll; the rest follow their policy."""
+    if rollout.from_release is None or rollout.skip_gates or situation.handover is Handover.STANDBY or not (rollout.desired or situation.desired):
         return Strategy.ROLLING
     if rollout.policy.strategy is Strategy.CANARY and not rollout.policy.steps:
         return Strategy.ROLLING
@@ -53,12 +57,15 @@ def effective_strategy(rollout: Rollout, situation: Situation) -> Strategy:
 
 
 def bounds(rollout: Rollout, situation: Situation) -> tuple[int, int]:
-    """Return (surge, unavailable) in instances; a single writer always hands over with one more and none missing."""
-    desired = rollout.desired or situation.desired
-    if situation.handover is Handover.STANDBY:
-        return (1, 0) if desired else (0, 0)
-    surge, unavailable = sizing.resolve(rollout.policy.surge, rollout.policy.unavailable, desired)
-    return sizing.capped(surge, unavailable, desired, rollout.policy.max_total)
+    """Return (surge, unavailable) in instances; a single writer hands over with one more and none missing, where `max_total` has room for it."""
+    return bounds_of(rollout.policy, situation, rollout.desired or situation.desired)
+
+
+def bounds_of(policy: RolloutPolicy, situation: Situation, desired: int) -> tuple[int, int]:
+    if desired == 0:
+        return 0, 0
+    more, less = (1, 0) if situation.handover is Handover.STANDBY else sizing.resolve(policy.surge, policy.unavailable, desired)
+    return sizing.capped(more, less, desired, policy.max_total)
 
 
 def size_of(seen: View, release: str) -> int:
@@ -75,28 +82,46 @@ def unready(seen: View) -> str:
     return "; ".join(f"{one.id} is {one.phase}" + (f", {one.reason}" if one.reason else "") for one in rest[:3]) or "the target is available"
 
 
+def fitting(rollout: Rollout, situation: Situation, seen: View) -> int:
+    """Return how much of what is wanted fits `max_total`: two whole groups while they stand side by side, else one beside what is left of others."""
+    most = at_most(situation.desired, rollout.policy)
+    if rollout.policy.max_total is None:
+        return most
+    if rollout.phase is Phase.BAKING:
+        return min(most, max(0, rollout.policy.max_total - sum(old.size for old in seen.olds)))
+    if rollout.phase is Phase.ABORTING or effective_strategy(rollout, situation) is Strategy.ROLLING:
+        return most
+    return min(most, rollout.policy.max_total // 2)
+
+
+def at_most(desired: int, policy: RolloutPolicy) -> int:
+    return desired if policy.max_total is None else min(desired, policy.max_total)
+
+
 def weights_now(rollout: Rollout, situation: Situation, seen: View) -> Mapping[str, int] | None:
-    """Return the weights to keep: those of a reached canary step, else those in force; None (by count) where they follow the instances."""
-    strategy = effective_strategy(rollout, situation)
+    """Return the weights that belong to where the rollout stands; None (by count) where traffic follows the instances."""
+    strategy, phase = effective_strategy(rollout, situation), rollout.paused_from or rollout.phase
     if strategy is Strategy.ROLLING:
         return None
-    if strategy is Strategy.CANARY and rollout.step_since is not None and not rollout.full:
-        weight = rollout.policy.steps[rollout.step].weight_pct
+    in_force = situation.routes.weight_of(seen.target.release)
+    if phase is Phase.BAKING:
+        return split(seen, 100)
+    if strategy is Strategy.BLUE_GREEN:
+        return split(seen, in_force if phase is Phase.PROMOTING else 0)
+    step = rollout.policy.steps[rollout.step].weight_pct
+    if phase is Phase.PROMOTING:
+        moved = in_force == 100 and len(seen.target.available) >= len(seen.stable.available)
+        return split(seen, 100 if moved else step)
+    return split(seen, step if phase is Phase.JUDGING else min(in_force, step))
+
+
+def split(seen: View, weight: int) -> Mapping[str, int]:
+    """Give the target its weight and the rest to stable; where stable has nobody to carry it, to what is left of other releases."""
+    rest = {old.release: len(old.available) for old in seen.strays if old.available}
+    if seen.stable.available or not rest:
         return {seen.target.release: weight, seen.stable.release: 100 - weight}
-    weights = {group.release: situation.routes.weight_of(group.release) for group in seen.all}
-    return weights if any(weights.values()) else {seen.stable.release: 100}
-
-
-def fallback_weights(rollout: Rollout, situation: Situation, seen: View) -> Mapping[str, int] | None:
-    """While stable comes back: by count, but the target's share never rises above what it has, and a whole canary's stable takes all at once."""
-    if len(seen.stable.available) >= rollout.desired:
-        return {seen.stable.release: 100}
-    had = situation.routes.weight_of(seen.target.release)
-    by_count = routing.by_count(seen.all, frozenset())
-    share = by_count.get(seen.target.release, 0)
-    if not seen.stable.available or share <= had:
-        return by_count or None
-    return {seen.target.release: had, seen.stable.release: 100 - had}
+    before = {release: share * (100 - weight) for release, share in routing.shares(rest).items()}
+    return {seen.target.release: weight * 100, seen.stable.release: 0} | before
 
 
 def journey(rollout: Rollout) -> str:

@@ -28,11 +28,23 @@ class Phase(StrEnum):
 
 TRANSITIONS: Mapping[Phase, frozenset[Phase]] = MappingProxyType(
     {
-        Phase.PLANNED: frozenset({Phase.PREPARING, Phase.CANCELLED, Phase.SUPERSEDED}),
+        Phase.PLANNED: frozenset({Phase.PREPARING, Phase.PAUSED, Phase.CANCELLED, Phase.SUPERSEDED}),
         Phase.PREPARING: frozenset({Phase.STEPPING, Phase.PAUSED, Phase.ABORTING, Phase.SUPERSEDED}),
         Phase.STEPPING: frozenset({Phase.JUDGING, Phase.PAUSED, Phase.ABORTING, Phase.SUPERSEDED}),
         Phase.JUDGING: frozenset({Phase.STEPPING, Phase.PROMOTING, Phase.PAUSED, Phase.ABORTING, Phase.SUPERSEDED}),
-        Phase.PAUSED: frozenset({Phase.PREPARING, Phase.STEPPING, Phase.JUDGING, Phase.PROMOTING, Phase.BAKING, Phase.ABORTING, Phase.SUPERSEDED}),
+        Phase.PAUSED: frozenset(
+            {
+                Phase.PLANNED,
+                Phase.PREPARING,
+                Phase.STEPPING,
+                Phase.JUDGING,
+                Phase.PROMOTING,
+                Phase.BAKING,
+                Phase.ABORTING,
+                Phase.SUPERSEDED,
+                Phase.CANCELLED,
+            }
+        ),
         Phase.PROMOTING: frozenset({Phase.BAKING, Phase.PAUSED, Phase.ABORTING}),
         Phase.BAKING: frozenset({Phase.CERTIFIED, Phase.PAUSED, Phase.ABORTING}),
         Phase.ABORTING: frozenset({Phase.ROLLED_BACK}),
@@ -96,7 +108,8 @@ class Rollout:
 
     `step` indexes policy.steps; `step_since` is when the step's sizes and weights were reached (judging began). `paused_from` is the phase to go
     back to, `paused_s` the time spent paused. `desired` is the size this rollout works with, and `last_allowed` is desired + surge at its last
-    sizing, for proportional resizing. `weight_zero_since` is when an aborted target lost its last traffic.
+    sizing, for proportional resizing. `weight_zero_since` is when an aborted target lost its last traffic, `unwell_since` when a baking one was
+    no longer whole.
     `failures` and `measurements` (the last ten) are this release's own evidence. `skip_gates` marks an undo to a known-good release.
     """
 
@@ -119,6 +132,7 @@ class Rollout:
     desired: int = 0
     last_allowed: int = 0
     weight_zero_since: datetime | None = None
+    unwell_since: datetime | None = None
     failures: int = 0
     measurements: tuple[Measurement, ...] = ()
     promoted_step: int = -1

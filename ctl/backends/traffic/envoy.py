@@ -127,7 +127,7 @@ def render(templates: Path, **values: object) -> str:
     )
     try:
         return environment.get_template("gateway/envoy.yaml.j2").render(values)
-    except jinja2.TemplateError as error:
+    except (jinja2.TemplateError, TypeError) as error:  # TypeError: what is not given has no JSON
         raise BackendError(f"could not render the gateway's bootstrap from {templates}", found=f"{type(error).__name__}: {error}") from error
 
 

@@ -1,6 +1,7 @@
 """One tick of one service: observe, decide, journal, act, journal, save. Every way a service changes goes through here."""
 
 import logging
+from datetime import datetime, timedelta
 
 from ctl.control import act
 from ctl.control.desired import Desired, Wanted
@@ -16,10 +17,12 @@ from ctl.model.rollout import Phase, Rollout
 from ctl.model.situation import Situation
 
 log = logging.getLogger(__name__)
+REPEAT_AFTER = timedelta(seconds=2)
+AWAITED_S = 0.25  # a backend that shows the effect wakes the loop before
 
 
 class Ticker:
-    """Ticks services. Holds nothing between ticks but the last sentence said about each, for people who ask what it waits for."""
+    """Ticks services. Between ticks it keeps what was last said about each, for people who ask, and what was last asked; both may be lost at any time."""
 
     def __init__(self, doors: Doors, desired: Desired, fences: Fences) -> None:
         self._doors = doors
@@ -27,6 +30,7 @@ class Ticker:
         self._fences = fences
         self._observer = Observer(doors)
         self._said: dict[str, str] = {}
+        self._asked: dict[str, tuple[tuple[str, ...], datetime]] = {}
 
     def look(self) -> tuple[Wanted, Fleet]:
         """Return one reading of the desired and one of the observed state, for all services."""
@@ -52,18 +56,24 @@ class Ticker:
         if not decision.actions and not moved:
             return decision.again_in_s
         fence = self._fences.fence(service)
-        self._act(decision, current)
+        waits_s = self._act(service, decision, current)
         if moved and current and decision.next_state:
             self._save(current, decision.next_state, decision.why, fence)
-        return decision.again_in_s
+        return max(decision.again_in_s, waits_s)
 
-    def _act(self, decision: Decision, current: Rollout | None) -> None:
-        if not decision.actions:
-            return
+    def _act(self, service: str, decision: Decision, current: Rollout | None) -> float:
+        """Carry the actions out and return 0; what was asked for a moment ago and cannot be seen yet is not asked again, but waited for."""
+        ids, now = tuple(act.action_id(action, current) for action in decision.actions), self._doors.clock.now()
+        before, since = self._asked.get(service, ((), now))
+        if not ids or (ids == before and now - since < REPEAT_AFTER):
+            return AWAITED_S if ids else 0.0
         failed = act.carry_out(self._doors, decision.actions, current, decision.why)
         if failed:
+            self._asked.pop(service, None)
             raise failed
-        log.info("%s: %s", decision.actions[0].service, decision.why)
+        self._asked[service] = ids, now
+        log.info("%s: %s", service, decision.why)
+        return 0.0
 
     def _save(self, before: Rollout, after: Rollout, why: str, fence: int) -> None:
         self._doors.rollouts.save(after, fence)

@@ -19,7 +19,7 @@ from ctl.ports import Wake
 log = logging.getLogger(__name__)
 SPACING_S = 0.1  # between two writes: the program reads all routes at each (27 ms of CPU for 300 services), so changes of many services share one
 ASK_S, ASK_SELDOM_S, RETRY_S = 0.003, 0.05, 1.0
-PATIENCE_S = 5.0
+PATIENCE_S, COMPLAINT_S = 5.0, 10.0
 
 
 class Gateway:
@@ -40,6 +40,7 @@ class Gateway:
         self._written_at = -SPACING_S
         self._confirmer: threading.Thread | None = None
         self._ends = False
+        self._complained_at = -COMPLAINT_S
         self._wakes: list[Wake] = []
 
     def start(self) -> None:
@@ -163,7 +164,7 @@ class Gateway:
             asked = self._written()
             actual = self._engine.in_force(asked) if asked else {}
         except BackendError as error:
-            log.debug("routes are pending: %s (%s)", error.message, error.found)
+            self._complain(error)
             return ASK_SELDOM_S
         with self._turn:
             settled = {service: one for service, one in asked.items() if self._last_asked(service) == one}
@@ -171,6 +172,12 @@ class Gateway:
         for service in done:
             self._tell(service)
         return ASK_S
+
+    def _complain(self, error: BackendError) -> None:
+        """Log why routes are pending, once in a while."""
+        if monotonic() - self._complained_at >= COMPLAINT_S:
+            self._complained_at = monotonic()
+            log.warning("routes are pending: %s (%s)", error.message, error.found)
 
     def _written(self) -> Mapping[str, Routes]:
         """Return what is pending, written; what is too young to be written is left out."""

@@ -23,8 +23,8 @@ class Instance:
         try:
             while line := await reader.readline():
                 await self._one(line, reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the caller went away, or we do
         finally:
             writer.close()
 

@@ -18,13 +18,8 @@ from ctl.ports import Wake
 
 log = logging.getLogger(__name__)
 SPACING_S = 0.1  # between two writes: the program reads all routes at each (27 ms of CPU for 300 services), so changes of many services share one
-<<<<<<< HEAD
-ASK_S, ASK_SELDOM_S, RETRY_S = 0.003, 0.05, 1.0
-PATIENCE_S, COMPLAINT_S = 5.0, 10.0
-=======
 ASK_S, ASK_SELDOM_S = 0.003, 0.05
-PATIENCE_S = 5.0
->>>>>>> traffic
+PATIENCE_S, COMPLAINT_S = 5.0, 10.0
 
 
 class Gateway:

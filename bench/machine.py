@@ -47,6 +47,13 @@ class Machine:
         except (OSError, ValueError) as error:
             raise Failed(f"no daemon runs in {self.home}") from error
 
+    def gateway_pid(self) -> int:
+        """Return the gateway's process id. Raises Failed when there is none."""
+        try:
+            return int((self.home / "run" / "gateway.pid").read_text().split()[0])
+        except (OSError, ValueError, IndexError) as error:
+            raise Failed(f"no gateway runs in {self.home}") from error
+
 
 def wait_until(what: str, check: Any, *, within_s: float, every_s: float = 0.05) -> float:
     """Poll until `check()` is true and return how long it took. Raises Failed at the deadline."""

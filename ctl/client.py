@@ -181,7 +181,8 @@ class RemotePlane:
         try:
             text = self._ask(connection, method, path, body, headers).read()
         except TimeoutError as error:
-            raise TimedOut(f"the daemon did not answer {method} {path.partition('?')[0]} in time", remedy="look with msxfctl status; the request may go on") from error
+            what = f"{method} {path.partition('?')[0]}"
+            raise TimedOut(f"the daemon did not answer {what} in time", remedy="look with msxfctl status; the request may go on") from error
         finally:
             connection.close()
         return json.loads(text) if text else None

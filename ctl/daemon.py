@@ -19,8 +19,10 @@ from fastapi import FastAPI
 from ctl import settings as configuration
 from ctl import wiring
 from ctl.api import app as api
+from ctl.api.backing import Backing
 from ctl.api.identity import PeerProtocol
 from ctl.errors import BackendError, CtlError, Refused
+from ctl.model.access import Caller, Role
 from ctl.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -30,7 +32,7 @@ GRACE_S = 3
 def run(settings: Settings) -> None:
     """Serve until SIGTERM, SIGINT or a shutdown request. Raises Refused when a daemon runs already in this home."""
     with _only_one(settings.home / "run"):
-        station = wiring.Station(settings)
+        station = wiring.Station(settings, supervise=True)
         try:
             station.start()
             uvloop.run(_serve(settings, station))
@@ -40,24 +42,41 @@ def run(settings: Settings) -> None:
 
 async def _serve(settings: Settings, station: wiring.Station) -> None:
     """Answer on both doors until it is time to end; then streams end first, and requests under way have a few seconds."""
-    app = api.create(station.backing(), version("msxfctl"))
+    app = api.create(_backing(station), version("msxfctl"))
     port = _listening(settings)
     address = f"http://127.0.0.1:{port.getsockname()[1]}"
     _keep(settings.home / "run" / "api.address", address)
     servers = [_Server(_config(app, uds=str(settings.socket))), _Server(_config(app, lifespan="off"))]
     loop = asyncio.get_running_loop()
     ends = asyncio.Event()
-    station.on_stop(lambda: loop.call_soon_threadsafe(ends.set))
+
+    def stop() -> None:
+        loop.call_soon_threadsafe(ends.set)
+
+    station.on_stop(stop)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ends.set)
     settings.socket.unlink(missing_ok=True)
     serving = [asyncio.create_task(servers[0].serve()), asyncio.create_task(servers[1].serve(sockets=[port]))]
-    log.info("the API answers at %s and %s, the gateway at %s", settings.socket, address, station.gateway())
+    log.info("the API answers at %s and %s, the gateway at %s", settings.socket, address, station.doors.traffic.address())
     await asyncio.wait([*serving, asyncio.create_task(ends.wait())], return_when=asyncio.FIRST_COMPLETED)
     app.state.follower.stop()
     for server in servers:
         server.should_exit = True
     await asyncio.gather(*serving)
+
+
+def _backing(station: wiring.Station) -> Backing:
+    doors = station.doors
+    return Backing(
+        plane=station.plane(Caller(name="daemon", role=Role.ADMIN)),
+        tokens=doors.tokens,
+        answers=station.answers,
+        journal=doors.journal,
+        clock=doors.clock,
+        figures=station.figures,
+        is_ready=lambda: station.loop.rounds > 0,
+    )
 
 
 class _Server(uvicorn.Server):

@@ -1,6 +1,7 @@
 """The error tree: what went wrong, as a class that carries its exit code, its HTTP status and whether a retry may help."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 
@@ -23,6 +24,31 @@ class BadInput(CtlError):
     """The request itself makes no sense; nothing was changed."""
 
     exit_code, http_status, code = 2, 422, "bad_input"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """One mistake in a file that people wrote: its place (line from 1, dotted field; empty: the file itself), what is wrong and what to do."""
+
+    file: str
+    line: int
+    field: str
+    message: str
+    remedy: str
+
+    def __str__(self) -> str:
+        said = f"{self.field}: {self.message}" if self.field else self.message
+        return f"{self.file}:{self.line}  {said}" + (f"  ({self.remedy})" if self.remedy else "")
+
+
+class CatalogMistakes(BadInput):
+    """The catalog has mistakes: all of them, in the order of files and lines. Nothing of it was loaded."""
+
+    def __init__(self, mistakes: Sequence[Mistake], *, services: int) -> None:
+        count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        lines = [f"{count} in {services} services of the catalog; nothing was loaded", *map(str, mistakes)]
+        super().__init__("\n".join(lines), remedy="put them right; msxfctl catalog validate shows them all")
+        self.mistakes = tuple(mistakes)
 
 
 class NotFound(CtlError):

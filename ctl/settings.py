@@ -7,14 +7,20 @@ from pathlib import Path
 
 from ctl.errors import BadInput
 
+PACKAGE = Path(__file__).parent
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Where msxfctl keeps its state and what it talks to. Paths are absolute."""
+    """Where msxfctl keeps its state and what it talks to. Paths are absolute.
+
+    `root` is where `build` packs from, `templates` the folder of jinja2 templates.
+    """
 
     home: Path
     catalog: Path
     root: Path
+    templates: Path
     environment: str = "local"
     gateway: str = "auto"
     gateway_port: int = 0
@@ -34,16 +40,17 @@ class Settings:
 def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Settings:
     """Read settings from the environment; defaults are safe for one machine. Raises BadInput naming the variable."""
     env = os.environ if environ is None else environ
-    here = cwd or Path.cwd()
-    root = Path(env.get("MSXFCTL_ROOT", here)).absolute()
+    here = Path(env.get("MSXFCTL_ROOT", cwd or Path.cwd())).absolute()
+    is_project = "MSXFCTL_ROOT" in env or (here / "catalog").is_dir()
     gateway = env.get("MSXFCTL_GATEWAY", "auto")
     if gateway not in ("auto", "envoy", "proxy"):
         raise BadInput(f"MSXFCTL_GATEWAY is {gateway!r}", remedy="set it to auto, envoy or proxy")
     low, high = _ports(env.get("MSXFCTL_PORTS", "18000-28000"))
     return Settings(
-        home=Path(env.get("MSXFCTL_HOME", root / ".msxfctl")).absolute(),
-        catalog=Path(env.get("MSXFCTL_CATALOG", root / "catalog")).absolute(),
-        root=root,
+        home=Path(env.get("MSXFCTL_HOME", here / ".msxfctl")).absolute(),
+        catalog=Path(env.get("MSXFCTL_CATALOG", here / "catalog" if is_project else _shipped("catalog"))).absolute(),
+        root=here if is_project else PACKAGE.parent,
+        templates=_shipped("templates"),
         environment=env.get("MSXFCTL_ENV", "local"),
         gateway=gateway,
         gateway_port=_port(env, "MSXFCTL_GATEWAY_PORT"),
@@ -51,6 +58,12 @@ def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> S
         ports_from=low,
         ports_to=high,
     )
+
+
+def _shipped(name: str) -> Path:
+    """Return a folder that comes with msxfctl: beside the package in a checkout, inside it where it was installed from a wheel."""
+    inside = PACKAGE / f"_{name}"
+    return inside if inside.is_dir() else PACKAGE.parent / name
 
 
 def _port(env: Mapping[str, str], name: str) -> int:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -32,32 +32,37 @@ class Once:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in WRITES:
-            return await self._app(scope, receive, send)
+            await self._app(scope, receive, send)
+            return
         try:
-            body = await _body(receive)
-            key = _key(scope)
+            body, key = await _body(receive), _key(scope)
         except CtlError as error:
-            return await _answer(send, error.http_status, json.dumps(problem(error)), {})
+            await _refuse(send, error)
+            return
         if not key or scope["path"].startswith(NEVER_KEPT):
-            return await self._app(scope, _replay(body), send)
-        if key in self._running:
-            running = Refused("a request with this Idempotency-Key is still running", remedy="ask again in a second")
-            return await _answer(send, 409, json.dumps(problem(running)), {"retry-after": "1"})
-        self._running.add(key)
-        try:
-            return await self._once(key, scope, body, send)
-        finally:
-            self._running.discard(key)
+            await self._app(scope, _replay(body), send)
+        elif key in self._running:
+            await _refuse(send, Refused("a request with this Idempotency-Key is still running", remedy="ask again in a second"), {"retry-after": "1"})
+        else:
+            self._running.add(key)
+            try:
+                await self._once(key, scope, body, send)
+            finally:
+                self._running.discard(key)
 
     async def _once(self, key: str, scope: Message, body: bytes, send: Send) -> None:
         asked = hashlib.sha256(scope.get("query_string", b"") + b"\n" + body).hexdigest()
         known = await run_in_threadpool(self._backing.answers.find, key)
-        if known and known[0] != asked:
-            other = BadInput("this Idempotency-Key was used for another request", remedy="use a new key for a new request")
-            return await _answer(send, 422, json.dumps(problem(other)), {})
-        if known:
+        if known is None:
+            await self._app(scope, _replay(body), self._keeping(key, asked, send))
+        elif known[0] != asked:
+            await _refuse(send, BadInput("this Idempotency-Key was used for another request", remedy="use a new key for a new request"))
+        else:
             kept = json.loads(known[1])
-            return await _answer(send, kept["status"], kept["body"], {"idempotency-replayed": "true"})
+            await _answer(send, kept["status"], kept["body"], {"idempotency-replayed": "true"})
+
+    def _keeping(self, key: str, asked: str, send: Send) -> Send:
+        """Return a send that keeps the whole answer before its last part leaves."""
         status, text = 500, b""
 
         async def keep(message: Message) -> None:
@@ -69,7 +74,7 @@ class Once:
                 await run_in_threadpool(self._backing.answers.put, key, asked, answer, self._backing.clock.now())
             await send(message)
 
-        await self._app(scope, _replay(body), keep)
+        return keep
 
 
 def _key(scope: Message) -> str:
@@ -106,7 +111,11 @@ def _replay(body: bytes) -> Receive:
     return receive
 
 
-async def _answer(send: Send, status: int, text: str, headers: dict[str, str]) -> None:
+async def _refuse(send: Send, error: CtlError, headers: Mapping[str, str] | None = None) -> None:
+    await _answer(send, error.http_status, json.dumps(problem(error)), headers or {})
+
+
+async def _answer(send: Send, status: int, text: str, headers: Mapping[str, str]) -> None:
     kind = "application/problem+json" if status >= 400 else "application/json"
     known = [(name.encode(), value.encode()) for name, value in {"content-type": kind, **headers}.items()]
     await send({"type": "http.response.start", "status": status, "headers": known})

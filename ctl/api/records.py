@@ -1,9 +1,9 @@
 """/v1/journal, /v1/events and /v1/catalog: the record and the map."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request
-from fastapi.responses import StreamingResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from ctl.api.following import Follower
 from ctl.api.identity import allowed
@@ -23,16 +23,16 @@ def journal(
     service: str = "",
     kind: str = "",
     newest: bool = False,
-) -> dict[str, Any]:
+) -> JSONResponse:
     """List events, oldest first; `kind` is a prefix, `newest` the end of the journal instead of what follows `after`."""
     items = plane.journal(after=after, limit=limit, service=service, kind=kind, newest=newest)
-    return {"items": items, "next": items[-1]["seq"] if len(items) == limit and not newest else None}
+    return JSONResponse({"items": items, "next": items[-1]["seq"] if len(items) == limit and not newest else None})
 
 
 @router.get("/journal/verify")
-def verify(plane: Viewer) -> dict[str, Any]:
+def verify(plane: Viewer) -> JSONResponse:
     """Check every link of the chain."""
-    return plane.verify_journal()
+    return JSONResponse(plane.verify_journal())
 
 
 @router.get("/events", response_class=StreamingResponse)
@@ -49,18 +49,18 @@ def events(
 
 
 @router.get("/catalog")
-def catalog(plane: Viewer) -> dict[str, Any]:
+def catalog(plane: Viewer) -> JSONResponse:
     """Return the whole catalog as it is in force."""
-    return plane.catalog()
+    return JSONResponse(plane.catalog())
 
 
 @router.get("/catalog/graph")
-def graph(plane: Viewer, service: str = "") -> dict[str, Any]:
+def graph(plane: Viewer, service: str = "") -> JSONResponse:
     """Return who depends on whom; with a service only what it stands on."""
-    return plane.graph(service)
+    return JSONResponse(plane.graph(service))
 
 
 @router.get("/catalog/impact/{service}")
-def impact(plane: Viewer, service: str) -> dict[str, Any]:
+def impact(plane: Viewer, service: str) -> JSONResponse:
     """Return who suffers when the service is down."""
-    return plane.impact(service)
+    return JSONResponse(plane.impact(service))

@@ -2,9 +2,10 @@
 
 import asyncio
 from time import monotonic
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
@@ -12,7 +13,7 @@ from ctl.api.identity import allowed
 from ctl.control.plane import ControlPlane
 from ctl.errors import Refused
 from ctl.model.access import Role
-from ctl.model.view import PlanView, RolloutView
+from ctl.model.view import RolloutView
 
 router = APIRouter(prefix="/v1", tags=["rollouts"])
 Viewer = Annotated[ControlPlane, Depends(allowed(Role.VIEWER))]
@@ -55,85 +56,85 @@ class Promote(_Body):
 
 
 @router.post("/plans")
-def plan(plane: Viewer, body: PlanBody) -> PlanView:
+def plan(plane: Viewer, body: PlanBody) -> JSONResponse:
     """Say everything that a deploy would do, before anything moves."""
-    return plane.plan(body.service, body.version, strategy=body.strategy)
+    return JSONResponse(plane.plan(body.service, body.version, strategy=body.strategy))
 
 
 @router.post("/rollouts", status_code=202)
-async def deploy(plane: Releaser, body: Deploy, wait: Wait = 0) -> RolloutView:
+async def deploy(plane: Releaser, body: Deploy, wait: Wait = 0) -> JSONResponse:
     """Start a rollout."""
     started = await run_in_threadpool(
         plane.deploy, body.service, body.version, reason=body.reason, strategy=body.strategy, approve=body.approve
     )
-    return await _ended(plane, started, wait)
+    return JSONResponse(await _ended(plane, started, wait), status_code=202)
 
 
 @router.get("/rollouts")
-def rollouts(plane: Viewer, service: str = "", limit: Annotated[int, Query(ge=1, le=1000)] = 20) -> dict[str, Any]:
+def rollouts(plane: Viewer, service: str = "", limit: Annotated[int, Query(ge=1, le=1000)] = 20) -> JSONResponse:
     """List a service's rollouts, newest first; without a service those that are active."""
-    return {"items": plane.rollouts(service=service, limit=limit), "next": None}
+    return JSONResponse({"items": plane.rollouts(service=service, limit=limit), "next": None})
 
 
 @router.get("/rollouts/{rollout}")
-def rollout(plane: Viewer, rollout: str) -> RolloutView:
+def rollout(plane: Viewer, rollout: str) -> JSONResponse:
     """Say how a rollout stands."""
-    return plane.rollout(rollout)
+    return JSONResponse(plane.rollout(rollout))
 
 
 @router.post("/rollouts/{rollout}/pause")
-def pause_rollout(plane: Releaser, rollout: str, body: _Body) -> RolloutView:
+def pause_rollout(plane: Releaser, rollout: str, body: _Body) -> JSONResponse:
     """Take no new step until it is resumed."""
-    return plane.pause(_service_of(plane, rollout), reason=body.reason)
+    return JSONResponse(plane.pause(_service_of(plane, rollout), reason=body.reason))
 
 
 @router.post("/rollouts/{rollout}/resume")
-def resume_rollout(plane: Releaser, rollout: str, body: _Body) -> RolloutView:
+def resume_rollout(plane: Releaser, rollout: str, body: _Body) -> JSONResponse:
     """Go on where it was paused."""
-    return plane.resume(_service_of(plane, rollout), reason=body.reason)
+    return JSONResponse(plane.resume(_service_of(plane, rollout), reason=body.reason))
 
 
 @router.post("/rollouts/{rollout}/promote")
-def promote_rollout(plane: Releaser, rollout: str, body: Promote) -> RolloutView:
+def promote_rollout(plane: Releaser, rollout: str, body: Promote) -> JSONResponse:
     """Pass the gate it stands at."""
-    return plane.promote(_service_of(plane, rollout), full=body.full, reason=body.reason)
+    return JSONResponse(plane.promote(_service_of(plane, rollout), full=body.full, reason=body.reason))
 
 
 @router.post("/rollouts/{rollout}/abort")
-def abort_rollout(plane: Releaser, rollout: str, body: _Body) -> RolloutView:
+def abort_rollout(plane: Releaser, rollout: str, body: _Body) -> JSONResponse:
     """Take it back."""
-    return plane.abort(_service_of(plane, rollout), reason=body.reason)
+    return JSONResponse(plane.abort(_service_of(plane, rollout), reason=body.reason))
 
 
 @router.post("/services/{service}/pause")
-def pause(plane: Releaser, service: str, body: _Body) -> RolloutView:
+def pause(plane: Releaser, service: str, body: _Body) -> JSONResponse:
     """Pause the service's active rollout."""
-    return plane.pause(service, reason=body.reason)
+    return JSONResponse(plane.pause(service, reason=body.reason))
 
 
 @router.post("/services/{service}/resume")
-def resume(plane: Releaser, service: str, body: _Body) -> RolloutView:
+def resume(plane: Releaser, service: str, body: _Body) -> JSONResponse:
     """Resume the service's active rollout."""
-    return plane.resume(service, reason=body.reason)
+    return JSONResponse(plane.resume(service, reason=body.reason))
 
 
 @router.post("/services/{service}/promote")
-def promote(plane: Releaser, service: str, body: Promote) -> RolloutView:
+def promote(plane: Releaser, service: str, body: Promote) -> JSONResponse:
     """Promote the service's active rollout."""
-    return plane.promote(service, full=body.full, reason=body.reason)
+    return JSONResponse(plane.promote(service, full=body.full, reason=body.reason))
 
 
 @router.post("/services/{service}/abort")
-def abort(plane: Releaser, service: str, body: _Body) -> RolloutView:
+def abort(plane: Releaser, service: str, body: _Body) -> JSONResponse:
     """Abort the service's active rollout."""
-    return plane.abort(service, reason=body.reason)
+    return JSONResponse(plane.abort(service, reason=body.reason))
 
 
 @router.post("/services/{service}/rollback", status_code=202)
-async def rollback(plane: Releaser, service: str, body: Rollback, wait: Wait = 0) -> RolloutView:
+async def rollback(plane: Releaser, service: str, body: Rollback, wait: Wait = 0) -> JSONResponse:
     """Abort the active rollout, or roll out the last certified release again."""
     started = await run_in_threadpool(plane.rollback, service, to=body.to, reason=body.reason)
-    return await _ended(plane, started, wait)
+    return JSONResponse(await _ended(plane, started, wait), status_code=202)
 
 
 def _service_of(plane: ControlPlane, rollout: str) -> str:

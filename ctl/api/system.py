@@ -1,7 +1,7 @@
 """Tokens, doctor, shutdown, and what probes and scrapers of the daemon itself ask."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -11,7 +11,6 @@ from ctl.api.backing import Backing
 from ctl.api.identity import allowed
 from ctl.control.plane import ControlPlane
 from ctl.model.access import Role
-from ctl.model.view import TokenView
 
 router = APIRouter(tags=["system"])
 Viewer = Annotated[ControlPlane, Depends(allowed(Role.VIEWER))]
@@ -35,15 +34,15 @@ class Shutdown(BaseModel):
 
 
 @router.get("/v1/tokens")
-def tokens(plane: Admin) -> dict[str, Any]:
+def tokens(plane: Admin) -> JSONResponse:
     """List tokens, without their secrets."""
-    return {"items": plane.tokens(), "next": None}
+    return JSONResponse({"items": plane.tokens(), "next": None})
 
 
 @router.post("/v1/tokens", status_code=201)
-def create_token(plane: Admin, body: NewToken) -> TokenView:
+def create_token(plane: Admin, body: NewToken) -> JSONResponse:
     """Make a token; its secret is in this answer and nowhere else."""
-    return plane.create_token(body.name, body.role, ttl_s=body.ttl_s)
+    return JSONResponse(plane.create_token(body.name, body.role, ttl_s=body.ttl_s), status_code=201)
 
 
 @router.delete("/v1/tokens/{name}", status_code=204)
@@ -54,22 +53,22 @@ def remove_token(plane: Admin, name: str) -> Response:
 
 
 @router.get("/v1/doctor")
-def doctor(plane: Viewer) -> dict[str, Any]:
+def doctor(plane: Viewer) -> JSONResponse:
     """Check everything that msxfctl stands on."""
-    return {"items": plane.doctor(), "next": None}
+    return JSONResponse({"items": plane.doctor(), "next": None})
 
 
 @router.post("/v1/shutdown", status_code=202)
-def shutdown(plane: Admin, body: Shutdown) -> dict[str, bool]:
+def shutdown(plane: Admin, body: Shutdown) -> JSONResponse:
     """Stop the daemon."""
     plane.shutdown(instances=body.instances)
-    return {"stopping": True}
+    return JSONResponse({"stopping": True}, status_code=202)
 
 
 @router.get("/healthz")
-def healthz() -> dict[str, str]:
+def healthz() -> JSONResponse:
     """Say that the process is alive."""
-    return {"status": "ok"}
+    return JSONResponse({"status": "ok"})
 
 
 @router.get("/readyz")

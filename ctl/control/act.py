@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import assert_never
 
 from ctl.control.doors import Doors
@@ -35,7 +34,7 @@ def carry_out(doors: Doors, actions: Sequence[Action], rollout: Rollout | None, 
 def action_id(action: Action, rollout: Rollout | None) -> str:
     """Name an intention: the same one always has the same id."""
     place = (rollout.id, rollout.revision, rollout.step) if rollout else ("", 0, 0)
-    argument = {field.name: codec.to_json(getattr(action, field.name)) for field in fields(action) if field.name != "deadline"}
+    argument = {name: value for name, value in codec.to_json(action).items() if name != "deadline"}
     return hashlib.sha256(codec.canonical([*place, type(action).__name__, argument]).encode()).hexdigest()[:16]
 
 

@@ -1,6 +1,7 @@
 """Is everything msxfctl stands on in order? Each check says what it found and what to do about it; none changes anything."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from ctl.control.desired import Desired
 from ctl.control.doors import Doors
@@ -45,7 +46,7 @@ def _store(doors: Doors) -> tuple[str, str, str]:
 
 def _journal(doors: Doors) -> tuple[str, str, str]:
     newest = doors.journal.last(RECENT)
-    broken = next((after for before, after in zip(newest, newest[1:], strict=False) if after.previous != before.hash or after.seq != before.seq + 1), None)
+    broken = next((after for before, after in pairwise(newest) if after.previous != before.hash or after.seq != before.seq + 1), None)
     if broken:
         return "fail", f"the chain is broken at event {broken.seq}", "msxfctl journal verify; keep the file and restore from a backup"
     return "ok", f"the newest {len(newest)} events are chained; the whole: msxfctl journal verify", ""
@@ -56,7 +57,8 @@ def _runtime(doors: Doors) -> tuple[str, str, str]:
     ready = sum(1 for one in members if one.phase is InstancePhase.READY)
     looping = [one for one in members if one.restarts >= 3 and one.phase is not InstancePhase.READY]
     if looping:
-        return "warn", f"{len(looping)} instances crash again and again, e.g. {looping[0].id}: {looping[0].reason}", f"msxfctl logs {looping[0].service} --level error"
+        worst = looping[0]
+        return "warn", f"{len(looping)} instances crash again and again, e.g. {worst.id}: {worst.reason}", f"msxfctl logs {worst.service} --level error"
     return "ok", f"{ready} of {len(members)} instances are ready", ""
 
 
@@ -71,5 +73,6 @@ def _registry(doors: Doors) -> tuple[str, str, str]:
 def _rollouts(doors: Doors, desired: Desired) -> tuple[str, str, str]:
     waiting = [one for one in desired.read().current.values() if one.phase.value == "paused"]
     if waiting:
-        return "warn", f"{waiting[0].service} is paused: {waiting[0].paused_why}", f"msxfctl resume {waiting[0].service}   or   msxfctl abort {waiting[0].service}"
+        name = waiting[0].service
+        return "warn", f"{name} is paused: {waiting[0].paused_why}", f"msxfctl resume {name}   or   msxfctl abort {name}"
     return "ok", "none waits for a person", ""

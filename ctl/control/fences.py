@@ -25,10 +25,10 @@ class Fences:
     def fence(self, service: str) -> int:
         """Return our fence for the service. Raises LeaseHeld, naming who has it."""
         now = self._doors.clock.now()
+        held = self._held.get(service)
+        if held and now < held[1]:
+            return held[0]
         with self._lock:
-            held = self._held.get(service)
-            if held and now < held[1]:
-                return held[0]
             fence = self._acquire(_name(service), now)
             if fence is None:
                 self._held.pop(service, None)

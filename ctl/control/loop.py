@@ -1,6 +1,7 @@
 """The loop: ticks every service when it is due or woken, one tick a service at a time, with one observation a round."""
 
 import logging
+import math
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -12,6 +13,7 @@ from ctl.errors import CtlError, LeaseHeld, StaleRevision
 log = logging.getLogger(__name__)
 ROUND_S = 0.02
 BACK_OFF_S, MOST_BACK_OFF_S = 0.5, 30.0
+PATIENT_S = 5.0  # who waits longer is looked at on a whole second, so that idle services share one observation
 
 
 class Loop:
@@ -94,7 +96,7 @@ class Loop:
             self._busy.discard(name)
             self.ticks += 1
             wait_s = self._next_wait(name, future)
-            self._due[name] = 0.0 if name in self._again else monotonic() + wait_s
+            self._due[name] = 0.0 if name in self._again else _moment(monotonic() + wait_s, wait_s)
             self._again.discard(name)
             self._changed.notify_all()
 
@@ -118,3 +120,7 @@ class Loop:
         with self._changed:
             later = monotonic() + BACK_OFF_S
             self._due = {name: max(due, later) for name, due in self._due.items()} or {"": later}
+
+
+def _moment(due: float, wait_s: float) -> float:
+    return float(math.ceil(due)) if wait_s >= PATIENT_S else due

@@ -240,7 +240,7 @@ class ControlPlane:
         return found
 
     def _active(self, service: str) -> list[Rollout]:
-        return sorted((one for one in self._doors.rollouts.active() if one.service == service), key=lambda one: one.revision)
+        return releasing.active(self._doors, service)
 
     def _change(self, service: str, verb: Callable[[Rollout, datetime], Rollout], reason: str) -> RolloutView:
         """Apply a verb to the service's rollout with compare-and-set; where the loop was quicker, look again."""

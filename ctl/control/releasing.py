@@ -21,6 +21,7 @@ from ctl.model.situation import Situation
 TRIES = 5
 USUAL_START_S = 1.0
 SHORTEST_CHECKSUM = 8
+MOST_ACTIVE = 5  # at most two are active, and only the newest of all can be
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +83,10 @@ class Releasing:
         return Draft(rollout=rollout, release=release, situation=self._situation(service, wanted, policy))
 
     def plan(self, draft: Draft) -> Plan:
-        """Play the draft forward. Raises UnsafePlan where it cannot fit its bounds."""
+        """Play the draft forward; to what is live already there is nothing to play. Raises UnsafePlan where it cannot fit its bounds."""
         _require_room(draft)
+        if draft.rollout.from_release == draft.release.id:
+            return foresee.nothing(draft.rollout, draft.situation)
         return foresee.plan(draft.rollout, draft.situation, start_s=USUAL_START_S)
 
     def start(self, draft: Draft, approve: str) -> Rollout:
@@ -122,12 +125,17 @@ class Releasing:
         return replace(draft, rollout=replace(draft.rollout, id=f"{draft.rollout.service}-r{revision}", revision=revision))
 
     def _running(self, service: str) -> tuple[Rollout | None, Rollout | None]:
-        mine = sorted((one for one in self._doors.rollouts.active() if one.service == service), key=lambda one: one.revision)
+        mine = active(self._doors, service)
         return (mine[0] if mine else None), (mine[1] if len(mine) > 1 else None)
 
     def _situation(self, service: Service, wanted: Wanted, policy: RolloutPolicy) -> Situation:
         now_wanted = replace(wanted, current={}, queued={})
         return replace(self._observer.situation(service, now_wanted, self._observer.look()), policy=policy)
+
+
+def active(doors: Doors, service: str) -> list[Rollout]:
+    """Return the service's rollouts that are not over, oldest first: the one that acts, and the one that waits for it."""
+    return [one for one in reversed(doors.rollouts.history(service, MOST_ACTIVE)) if one.is_active]
 
 
 def pin(service: Service, artifact: Artifact, now: datetime) -> Release:
@@ -210,9 +218,3 @@ def known_release(doors: Doors, service: str, name: str) -> Release:
             return release
     there = ", ".join(release.id for release in known[:5]) or "none"
     raise NotFound(f"{service} has no release {name}", found=f"releases: {there}", remedy=f"msxfctl history {service}")
-
-
-def require_other(stable: str | None, release: Release) -> None:
-    """Refuse to roll to what is live already. Raises Refused."""
-    if stable == release.id:
-        raise Refused(f"{release.service} {release.version} is live already", found=f"release {release.id}", remedy=f"msxfctl history {release.service}")

@@ -13,6 +13,7 @@ from ctl.model.event import Note
 from ctl.model.fleet import Fleet
 from ctl.model.plan import Decision
 from ctl.model.rollout import Phase, Rollout
+from ctl.model.situation import Situation
 
 log = logging.getLogger(__name__)
 
@@ -31,16 +32,19 @@ class Ticker:
         """Return one reading of the desired and one of the observed state, for all services."""
         return self._desired.read(), self._observer.look()
 
+    def situation(self, service: str, wanted: Wanted, fleet: Fleet) -> Situation:
+        """Return what a decision about a service of the catalog may know."""
+        return self._observer.situation(wanted.catalog.services[service], wanted, fleet)
+
     def why(self, service: str) -> str:
         """Return the last decision's sentence about the service; empty when there was none."""
         return self._said.get(service, "")
 
     def tick(self, service: str, wanted: Wanted, fleet: Fleet) -> float:
         """Do what is to be done for the service now and return the seconds until the next look. Raises CtlError; state is never half saved."""
-        known = wanted.catalog.services.get(service)
-        if known is None:
+        if service not in wanted.catalog.services:
             return IDLE_S
-        situation = self._observer.situation(known, wanted, fleet)
+        situation = self.situation(service, wanted, fleet)
         current = wanted.current.get(service)
         decision = rolling.next_step(current, situation) if current else rolling.steady(situation)
         self._said[service] = decision.why

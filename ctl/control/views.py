@@ -161,8 +161,15 @@ def rollout(one: Rollout, now: datetime, waiting: str) -> RolloutView:
         finished_at=one.finished_at.isoformat() if one.finished_at else None,
         took_s=round((ended - one.started_at).total_seconds(), 2),
         measurements=[_measurement(each) for each in one.measurements],
-        undo=f"msxfctl abort {one.service}" if one.is_active else f"msxfctl rollback {one.service}",
+        undo=_undo(one),
     )
+
+
+def _undo(one: Rollout) -> str:
+    """Return the command that takes the rollout back; before a first release there is nothing to go back to but nothing."""
+    if one.is_active:
+        return f"msxfctl abort {one.service}"
+    return f"msxfctl rollback {one.service}" if one.from_release else f"msxfctl scale {one.service} 0"
 
 
 def _measurement(one: Measurement) -> MeasurementView:

@@ -187,3 +187,19 @@ def _calm(one: Instance, now: datetime) -> Reading:
 def imagine(service: str, policy: RolloutPolicy, desired: int, now: datetime) -> Situation:
     """Return an empty world for a service that has never run."""
     return Situation(service=service, policy=policy, desired=desired, stable=None, routes=Routes(service=service), now=now)
+
+
+def nothing(rollout: Rollout, situation: Situation) -> Plan:
+    """Return the plan of a rollout to what is live already: no step, and capacity as it is."""
+    world = _World(situation, 0.0)
+    return Plan(
+        service=situation.service,
+        from_release=rollout.from_release,
+        to_release=rollout.to_release,
+        steps=(),
+        lowest_available=world.lowest,
+        highest_total=world.highest,
+        expected_s=0.0,
+        desired=situation.desired,
+        checksum=checksum(rollout, situation),
+    )

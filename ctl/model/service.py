@@ -14,6 +14,14 @@ class Kind(StrEnum):
     STATEFUL = "stateful"
 
 
+class Layer(StrEnum):
+    """Where a service stands in the company: the platform's BASE, the MIDDLE that does the business, the FRONT that customers and partners see."""
+
+    BASE = "base"
+    MIDDLE = "middle"
+    FRONT = "front"
+
+
 class Strategy(StrEnum):
     """How a new release replaces the old one."""
 
@@ -172,6 +180,7 @@ class Service:
     kind: Kind
     artifact: ArtifactSource
     summary: str = ""
+    layer: Layer = Layer.MIDDLE
     ports: tuple[Port, ...] = (Port(name="http"),)
     health: Health = Health()
     resources: Resources = Resources()

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.sqlite import insert
@@ -34,19 +36,17 @@ class SqlTargets:
 
 
 class SqlRegistry:
-    """The embedded registry: instances by id."""
+    """The embedded registry: instances by id. Rows are turned into entries once; every round of the loop asks for all of them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._known: dict[str, RegistryEntry] = {}
 
     def instances(self) -> Mapping[str, tuple[RegistryEntry, ...]]:
         with self._database.read("read the registry") as connection:
             bodies = connection.execute(select(REGISTRY.c.body).order_by(REGISTRY.c.service, REGISTRY.c.id)).scalars().all()
-        found: dict[str, tuple[RegistryEntry, ...]] = {}
-        for body in bodies:
-            entry = codec.from_json(RegistryEntry, json.loads(body))
-            found[entry.service] = (*found.get(entry.service, ()), entry)
-        return found
+        self._known = {body: self._known.get(body) or codec.from_json(RegistryEntry, json.loads(body)) for body in bodies}
+        return {service: tuple(entries) for service, entries in groupby(self._known.values(), key=attrgetter("service"))}
 
     def register(self, entries: Sequence[RegistryEntry]) -> None:
         if not entries:

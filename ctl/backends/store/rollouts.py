@@ -50,15 +50,18 @@ class SqlReleases:
 
 
 class SqlRollouts:
-    """Rollouts by id; of a service at most one moves and at most one is planned."""
+    """Rollouts by id; of a service at most one moves and at most one is planned. Every round of the loop asks for the active ones: each state is read once."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._known: dict[str, Rollout] = {}
 
     def active(self) -> Sequence[Rollout]:
         with self._database.read("read the active rollouts") as connection:
-            found = _rollouts(connection.execute(_ACTIVE).scalars().all())
-        return tuple(sorted(found, key=lambda rollout: (rollout.service, rollout.revision)))
+            bodies = connection.execute(_ACTIVE).scalars().all()
+        known = self._known
+        self._known = {body: known.get(body) or codec.from_json(Rollout, json.loads(body)) for body in bodies}
+        return tuple(sorted(self._known.values(), key=lambda rollout: (rollout.service, rollout.revision)))
 
     def load(self, rollout: str) -> Rollout:
         with self._database.read(f"read rollout {rollout}") as connection:

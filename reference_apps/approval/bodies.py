@@ -1,0 +1,104 @@
+"""What an applicant may send, and what other services may answer: both checked at the door, neither trusted."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
+
+from reference_apps.approval.model import Offer, Reason, RiskSaid
+
+Key = Annotated[str, Field(min_length=1, max_length=100)]
+Fen = Annotated[StrictInt, Field(ge=0, le=10**13)]
+
+
+class Body(BaseModel):
+    """What every body of an applicant has in common: a field we do not know is a mistake, not something to ignore."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Customer(Body):
+    id: Key
+    name: Key
+    age: Annotated[StrictInt, Field(ge=0, le=130)]
+    phone: Annotated[str, Field(pattern=r"^\+?[0-9]{5,20}$")]
+
+
+class Shopping(Body):
+    """What a shop knows of the customer, over twelve months."""
+
+    orders_12m: Annotated[StrictInt, Field(ge=0, le=100_000)]
+    spend_12m_fen: Fen
+
+
+class Evidence(Body):
+    """What the applicant brings along; None means unknown. Taobao and JD are looked at only where the flow asks for them."""
+
+    zhima_score: Annotated[StrictInt, Field(ge=350, le=950)] | None = None
+    pboc_record: Literal["good", "ordinary", "none", "bad"] | None = None
+    taobao: Shopping | None = None
+    jd: Shopping | None = None
+
+
+class ApplicationBody(Body):
+    """An application. `amount_fen` None: as much as is offered; else the loan is this or the limit, whichever is less."""
+
+    customer: Customer
+    device: Key
+    contacts: Annotated[tuple[Key, ...], Field(max_length=20)] = ()
+    amount_fen: Annotated[StrictInt, Field(gt=0, le=10**13)] | None = None
+    periods: Annotated[StrictInt, Field(ge=1, le=60)] = 12
+    evidence: Evidence = Evidence()
+    other_debt_fen: Fen = 0
+    consent: Literal[True] = Field(description="the applicant agrees to the checks and to the loan at the offered rate")
+    tenant: str = Field(default="default", pattern="^[a-z0-9_]{1,32}$")
+
+
+class Said(BaseModel):
+    """What answers of other services have in common: more than we need is welcome, less is not."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class FraudAnswer(Said):
+    verdict: Literal["pass", "step-up", "review", "block"]
+    reasons: list[dict[str, Any]] = []
+
+
+class RiskReason(Said):
+    code: str
+    en: str
+    zh: str
+
+
+class RiskOffer(Said):
+    limit_fen: Annotated[StrictInt, Field(gt=0)]
+    annual_rate: Annotated[str, Field(pattern=r"^(0(\.[0-9]{1,8})?|1(\.0{1,8})?)$")]
+    flow: Literal["fast", "normal", "extended"]
+    grade: str = ""
+
+
+class RiskAnswer(Said):
+    outcome: Literal["pass", "review", "reject"]
+    offer: RiskOffer | None
+    missing_evidence: tuple[str, ...]
+    reasons: tuple[RiskReason, ...]
+    decision_id: str = ""
+    package: str = ""
+
+    def to_said(self) -> RiskSaid:
+        offer = Offer(**self.offer.model_dump()) if self.offer else None
+        reasons = tuple(Reason(each.code, each.en, each.zh) for each in self.reasons)
+        named = {"decision_id": self.decision_id, "package": self.package}
+        return RiskSaid(outcome=self.outcome, offer=offer, missing=self.missing_evidence, reasons=reasons, **named)
+
+
+class ShoppingAnswer(Said):
+    """What a bureau says of a customer's shopping, over twelve months."""
+
+    orders_12m: Annotated[StrictInt, Field(ge=0, le=100_000)]
+    spend_12m_fen: Fen
+
+
+class LoanAnswer(Said):
+    loan_id: str = Field(min_length=1)
+    principal_fen: StrictInt

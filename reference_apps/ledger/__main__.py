@@ -1,0 +1,27 @@
+"""python -m reference_apps.ledger: the books, kept by the one process that holds the writer lock."""
+
+import os
+import signal
+
+from ctl.kit import serving, writer
+from ctl.kit.identity import Identity
+from reference_apps.ledger import web
+from reference_apps.ledger.desk import Desk
+
+
+def main() -> None:
+    desk = Desk(Identity.from_environ().data_dir / "ledger.db", on_fenced=_go)
+
+    async def open_books() -> None:
+        await desk.open(writer.epoch())
+
+    serving.serve(web.build(desk), single_writer=True, on_start=open_books, on_stop=desk.close)
+
+
+def _go() -> None:
+    """A fenced writer can do nothing more: it drains and ends, and its runtime starts another."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""What may be posted to the ledger, checked at the door: whole fen, rates as decimal text, no unknown fields."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
+
+from ctl.kit.problem import Problem
+from reference_apps.ledger.loan import Terms
+from reference_apps.ledger.model import U128, Account, Transfer
+
+MOST_FEN = 10**13
+"""The largest amount of one loan operation: a hundred billion yuan is a typing error."""
+
+
+def whole(value: Any) -> Any:
+    """Take a whole number, or the text of one: ids may be larger than what a JSON number carries safely elsewhere."""
+    if isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 39)):
+        raise ValueError("must be a whole number, or its digits as text")
+    return int(value)
+
+
+def plain_rate(value: Any) -> Any:
+    """Take a rate as text only: a binary floating-point number is not exact."""
+    if not isinstance(value, str):
+        raise ValueError('must be a decimal fraction as text, e.g. "0.10" for 10 %')
+    return value
+
+
+U128Int = Annotated[int, BeforeValidator(whole), Field(ge=0, le=U128)]
+U64Int = Annotated[int, BeforeValidator(whole), Field(ge=0, le=2**64 - 1)]
+U32Int = Annotated[StrictInt, Field(ge=0, le=2**32 - 1)]
+U16Int = Annotated[StrictInt, Field(ge=0, le=2**16 - 1)]
+Fen = Annotated[StrictInt, Field(gt=0, le=MOST_FEN)]
+Rate = Annotated[Decimal, BeforeValidator(plain_rate), Field(ge=0, le=1, decimal_places=8, allow_inf_nan=False)]
+Day = Annotated[date, Field(ge=date(2000, 1, 1))]
+
+
+class Body(BaseModel):
+    """What every body has in common: a field we do not know is a mistake, not something to ignore."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AccountBody(Body):
+    id: U128Int
+    ledger: U32Int
+    code: U16Int
+    flags: U16Int = 0
+    user_data_128: U128Int = 0
+    user_data_64: U64Int = 0
+    user_data_32: U32Int = 0
+
+    def to_model(self) -> Account:
+        return Account(**self.model_dump())
+
+
+class TransferBody(Body):
+    id: U128Int
+    debit_account_id: U128Int
+    credit_account_id: U128Int
+    amount: U128Int
+    ledger: U32Int
+    code: U16Int
+    flags: U16Int = 0
+    pending_id: U128Int = 0
+    timeout: U32Int = 0
+    user_data_128: U128Int = 0
+    user_data_64: U64Int = 0
+    user_data_32: U32Int = 0
+
+    def to_model(self) -> Transfer:
+        return Transfer(**self.model_dump())
+
+
+class LoanBody(Body):
+    """A loan to be paid out. `reference` is the caller's case; `disbursed_on` None means today."""
+
+    reference: str = Field(min_length=1, max_length=128)
+    customer: str = Field(min_length=1, max_length=128)
+    currency: str = Field(default="CNY", pattern="^[A-Z]{3}$")
+    principal_fen: Fen
+    annual_rate: Rate
+    periods: Annotated[StrictInt, Field(ge=1, le=60)]
+    disbursed_on: Day | None = None
+    tenant: str = Field(default="default", pattern="^[a-z0-9_]{1,32}$")
+
+    def to_model(self, today: date) -> Terms:
+        """Return the terms. Raises Problem for a day that has not come yet."""
+        agreed = self.model_dump(exclude={"tenant", "disbursed_on"})
+        return Terms(**agreed, disbursed_on=not_after(today, "disbursed_on", self.disbursed_on))
+
+
+class RepaymentBody(Body):
+    """A payment that came; `paid_on` None means today."""
+
+    amount_fen: Fen
+    paid_on: Day | None = None
+    tenant: str = Field(default="default", pattern="^[a-z0-9_]{1,32}$")
+
+    def day(self, today: date) -> date:
+        """Return the day it was paid. Raises Problem for a day that has not come yet."""
+        return not_after(today, "paid_on", self.paid_on)
+
+
+def not_after(today: date, field: str, day: date | None) -> date:
+    """Return the day given, or today. Raises Problem for a day that has not come yet: money moves today or has moved."""
+    if day is not None and day > today:
+        raise Problem(422, "bad_input", f"{field}: {day} has not come yet; today is {today}", remedy="correct the date, or leave it out for today")
+    return day or today

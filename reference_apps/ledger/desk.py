@@ -1,0 +1,172 @@
+"""The one writer: requests that arrive together are booked on a draft, made durable with one synchronisation, and only then answered.
+
+Reads see committed books only; a batch that the disk did not take leaves no trace in memory.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ctl.kit.problem import Problem
+from reference_apps.ledger import chart, core, entry, record, reply
+from reference_apps.ledger.books import Books
+from reference_apps.ledger.entry import Entry
+from reference_apps.ledger.journal import Fenced, Journal, Unwritable
+from reference_apps.ledger.reply import Key, Reply
+
+MOST_AT_ONCE = 500
+"""Requests that share one synchronisation at most."""
+
+Answer = tuple[int, Mapping[str, Any]]
+Command = Callable[[Books, int], Answer]
+"""Books a request on a draft at a time (ns) and returns its HTTP status and body. Raises Problem: the draft is dropped."""
+
+log = logging.getLogger("ledger.desk")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One request that waits for the desk."""
+
+    command: Command
+    key: Key | None
+    done: "asyncio.Future[Answer]"
+
+
+class Desk:
+    """Takes commands from any task of one event loop; `on_fenced` is called once a newer writer has taken over."""
+
+    def __init__(self, path: Path, on_fenced: Callable[[], None], clock_ns: Callable[[], int] = time.time_ns) -> None:
+        self.path = path
+        self.books = Books()
+        self.fenced = False
+        self._on_fenced, self._clock_ns = on_fenced, clock_ns
+        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+        self._waiting: asyncio.Queue[Job] = asyncio.Queue()
+        self._journal: Journal | None = None
+        self._worker: asyncio.Task[None] | None = None
+
+    async def open(self, epoch: int = 0) -> None:
+        """Become the writer: begin an epoch (not below `epoch`), rebuild the books from the journal, open the chart of accounts in new books, begin to work."""
+        self._journal, self.books = await self._on_disk(lambda: self._read(epoch))
+        if not self.books.accounts.own:
+            opening = self.books.draft()
+            core.create_accounts(opening, chart.accounts(), self._clock_ns())
+            await self._make_durable(self._journal, [entry.of_draft(opening, self.books)])
+            opening.keep()
+        self._worker = asyncio.create_task(self._work(self._journal), name="ledger desk")
+        log.info("books open: epoch %d, %d loans, %d transfers", self._journal.epoch, len(self.books.loans.own), len(self.books.transfers.own))
+
+    async def close(self) -> None:
+        """Stop taking commands and close the journal. What was answered is durable already."""
+        if self._worker is not None:
+            self._worker.cancel()
+            await asyncio.gather(self._worker, return_exceptions=True)
+        if self._journal is not None:
+            await self._on_disk(self._journal.close)
+        self._disk.shutdown()
+
+    async def submit(self, command: Command, key: Key | None = None) -> Answer:
+        """Run a command and return its answer once it is durable. With a key that was answered before, return that answer and change nothing.
+
+        Raises Problem as the command does; 503 when this is no longer the writer, or when the disk fails.
+        """
+        if self.fenced:
+            raise _not_the_writer()
+        job = Job(command, key, asyncio.get_running_loop().create_future())
+        self._waiting.put_nowait(job)
+        return await job.done
+
+    async def _work(self, journal: Journal) -> None:
+        while True:
+            batch = [await self._waiting.get()]
+            while len(batch) < MOST_AT_ONCE and not self._waiting.empty():
+                batch.append(self._waiting.get_nowait())
+            await self._serve(journal, batch)
+
+    async def _serve(self, journal: Journal, batch: list[Job]) -> None:
+        draft, entries = self.books.draft(), []
+        outcomes: list[Answer | Exception] = []
+        for job in batch:
+            outcome, changed = _book(job, draft, self._clock_ns())
+            outcomes.append(outcome)
+            entries += [changed] if changed else []
+        try:
+            if entries:
+                await self._make_durable(journal, entries)
+            draft.keep()
+        except Fenced as error:
+            self._lose(error)
+            outcomes = [_not_the_writer()] * len(batch)
+        except Unwritable as error:
+            log.error("%s; the books are read again from the journal", error)
+            self.books = await self._on_disk(lambda: _replay(journal))
+            outcomes = [_not_durable()] * len(batch)
+        for job, outcome in zip(batch, outcomes, strict=True):
+            _tell(job, outcome)
+
+    async def _make_durable(self, journal: Journal, entries: list[Entry]) -> None:
+        def append() -> None:
+            journal.append(record.write(entries, journal.head(), journal.epoch, self._clock_ns()))
+
+        await self._on_disk(append)
+
+    async def _on_disk(self, work: Callable[[], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._disk, work)
+
+    def _read(self, epoch: int) -> tuple[Journal, Books]:
+        journal = Journal(self.path)
+        journal.begin_epoch(epoch)
+        return journal, _replay(journal)
+
+    def _lose(self, error: Fenced) -> None:
+        log.error("%s; this instance stops", error)
+        self.fenced = True
+        self._on_fenced()
+
+
+def _replay(journal: Journal) -> Books:
+    books = Books()
+    for found in journal.records():
+        for one in record.read(found):
+            entry.fold(books, one)
+    return books
+
+
+def _book(job: Job, draft: Books, now_ns: int) -> tuple[Answer | Exception, Entry | None]:
+    """Book one request on the batch's draft; an error leaves nothing of it there."""
+    try:
+        if job.key is not None and (stored := draft.replies.get(job.key.scope)) is not None:
+            known = reply.check(stored, job.key)
+            return (known.status, known.body), None
+        own = draft.draft()
+        status, body = job.command(own, now_ns)
+        if job.key is not None:
+            own.replies.put(job.key.scope, Reply(job.key.body_hash, status, body))
+        changed = entry.of_draft(own, draft)
+        own.keep()
+        return (status, body), changed
+    except Exception as error:  # whatever one request brings about is its own answer: the writer goes on for all others
+        return error, None
+
+
+def _tell(job: Job, outcome: Answer | Exception) -> None:
+    if job.done.done():
+        return
+    if isinstance(outcome, Exception):
+        job.done.set_exception(outcome)
+    else:
+        job.done.set_result(outcome)
+
+
+def _not_the_writer() -> Problem:
+    return Problem(503, "not_the_writer", "a newer instance keeps the books now", remedy="send it again", unprocessed=True)
+
+
+def _not_durable() -> Problem:
+    return Problem(503, "not_durable", "the journal could not be written", remedy="send it again with the same key; it is booked once at most")

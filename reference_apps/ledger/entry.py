@@ -1,0 +1,126 @@
+"""What one request changed, as facts: written to the journal, and folded back into the books at start. Pure.
+
+Only what was created is kept (transfers with their timestamps, burnt ids, loans, repayments, stored replies); every balance is derived from it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from reference_apps.ledger import core
+from reference_apps.ledger.allocation import Component, Part
+from reference_apps.ledger.books import Books
+from reference_apps.ledger.loan import Loan, Repayment, Terms
+from reference_apps.ledger.model import Account, Transfer
+from reference_apps.ledger.reply import Reply
+from reference_apps.ledger.schedule import Instalment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """The facts of one request; empty members changed nothing. `repaid` is (loan id, repayment), `reply` is (scope, reply)."""
+
+    accounts: tuple[Account, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
+    burnt: tuple[int, ...] = ()
+    opened: Loan | None = None
+    repaid: tuple[str, Repayment] | None = None
+    reply: tuple[str, Reply] | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.accounts or self.transfers or self.burnt or self.opened or self.repaid or self.reply)
+
+
+def of_draft(draft: Books, below: Books) -> Entry:
+    """Read from a request's draft what it changes in the books below it."""
+    loan = next(iter(draft.loans.own.values()), None)
+    known = below.loans.get(loan.id) if loan else None
+    return Entry(
+        accounts=tuple(account for account in draft.accounts.own.values() if below.accounts.get(account.id) is None),
+        transfers=tuple(draft.transfers.own.values()),
+        burnt=tuple(draft.burnt.own),
+        opened=loan if loan and known is None else None,
+        repaid=(loan.id, loan.repayments[-1]) if loan and known is not None else None,
+        reply=next(iter(draft.replies.own.items()), None),
+    )
+
+
+def fold(books: Books, entry: Entry) -> None:
+    """Enter the facts into the books: what replay does with every entry, in order."""
+    for account in entry.accounts:
+        books.accounts.put(account.id, account)
+        books.last_ns = max(books.last_ns, account.timestamp)
+    for transfer in entry.transfers:
+        core.record(books, transfer)
+    for burnt in entry.burnt:
+        books.burnt.put(burnt, True)
+    if entry.opened:
+        books.loans.put(entry.opened.id, entry.opened)
+        books.last_loan = max(books.last_loan, entry.opened.number)
+    if entry.repaid:
+        loan_id, repayment = entry.repaid
+        loan = books.loans.get(loan_id)
+        if loan is None:
+            raise ValueError(f"a repayment of loan {loan_id}, which was never opened")
+        books.loans.put(loan_id, loan.with_repayment(repayment))
+    if entry.reply:
+        books.replies.put(*entry.reply)
+
+
+def to_json(entry: Entry) -> dict[str, Any]:
+    """Return the entry JSON-ready; what is empty is left out."""
+    written = {
+        "accounts": [_row(account) for account in entry.accounts],
+        "transfers": [_row(transfer) for transfer in entry.transfers],
+        "burnt": list(entry.burnt),
+        "opened": _loan_row(entry.opened) if entry.opened else None,
+        "repaid": [entry.repaid[0], _repayment_row(entry.repaid[1])] if entry.repaid else None,
+        "reply": [entry.reply[0], asdict(entry.reply[1])] if entry.reply else None,
+    }
+    return {name: value for name, value in written.items() if value}
+
+
+def from_json(written: Mapping[str, Any]) -> Entry:
+    """Return the entry that `to_json` wrote."""
+    repaid, reply, opened = written.get("repaid"), written.get("reply"), written.get("opened")
+    return Entry(
+        accounts=tuple(Account(**row) for row in written.get("accounts", ())),
+        transfers=tuple(Transfer(**row) for row in written.get("transfers", ())),
+        burnt=tuple(written.get("burnt", ())),
+        opened=_loan(opened) if opened else None,
+        repaid=(repaid[0], _repayment(repaid[1])) if repaid else None,
+        reply=(reply[0], Reply(**reply[1])) if reply else None,
+    )
+
+
+def _row(value: Account | Transfer) -> dict[str, int]:
+    """Return the fields that are not at their default; most are zero."""
+    return {field.name: getattr(value, field.name) for field in fields(value) if getattr(value, field.name) != 0 or field.name in ("amount", "id")}
+
+
+def _loan_row(loan: Loan) -> dict[str, Any]:
+    terms = asdict(loan.terms) | {"annual_rate": str(loan.terms.annual_rate), "disbursed_on": loan.terms.disbursed_on.isoformat()}
+    lines = [[line.due_on.isoformat(), line.principal_fen, line.interest_fen] for line in loan.schedule]
+    return {"id": loan.id, "number": loan.number, "terms": terms, "schedule": lines}
+
+
+def _loan(row: Mapping[str, Any]) -> Loan:
+    terms = row["terms"]
+    agreed = Terms(**(terms | {"annual_rate": Decimal(terms["annual_rate"]), "disbursed_on": date.fromisoformat(terms["disbursed_on"])}))
+    lines = tuple(
+        Instalment(number=number, due_on=date.fromisoformat(due), principal_fen=principal, interest_fen=interest)
+        for number, (due, principal, interest) in enumerate(row["schedule"], 1)
+    )
+    return Loan(id=row["id"], number=row["number"], terms=agreed, schedule=lines)
+
+
+def _repayment_row(repayment: Repayment) -> dict[str, Any]:
+    parts = [[part.number, str(part.component), part.amount_fen] for part in repayment.parts]
+    return asdict(repayment) | {"paid_on": repayment.paid_on.isoformat(), "parts": parts}
+
+
+def _repayment(row: Mapping[str, Any]) -> Repayment:
+    parts = tuple(Part(number, Component(component), amount) for number, component, amount in row["parts"])
+    return Repayment(**(dict(row) | {"paid_on": date.fromisoformat(row["paid_on"]), "parts": parts}))

@@ -1,0 +1,137 @@
+"""The ledger's values as JSON: money in fen, rates as decimal text, ids of 128 bits as text. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from reference_apps.ledger import chart
+from reference_apps.ledger.allocation import Component
+from reference_apps.ledger.books import Books
+from reference_apps.ledger.chart import Control
+from reference_apps.ledger.loan import Loan, Repayment
+from reference_apps.ledger.model import Account, Result, Transfer
+
+Json = dict[str, Any]
+WIDE = ("id", "debit_account_id", "credit_account_id", "pending_id", "user_data_128")
+
+
+def account(value: Account) -> Json:
+    return _texts(asdict(value)) | {"name": chart.name(value.id)}
+
+
+def transfer(value: Transfer) -> Json:
+    return _texts(asdict(value)) | {"debit_account": chart.name(value.debit_account_id), "credit_account": chart.name(value.credit_account_id)}
+
+
+def results(values: Sequence[Result]) -> Json:
+    return {"results": [{"index": index, "status": str(value.status), "timestamp": value.timestamp} for index, value in enumerate(values)]}
+
+
+def loan(value: Loan) -> Json:
+    owed, terms = value.outstanding(), value.terms
+    return {
+        "loan_id": value.id,
+        "reference": terms.reference,
+        "customer": terms.customer,
+        "status": "active" if any(owed.values()) else "closed",
+        "currency": terms.currency,
+        "principal_fen": terms.principal_fen,
+        "annual_rate": str(terms.annual_rate),
+        "periods": terms.periods,
+        "instalment_fen": value.schedule[0].amount_fen,
+        "total_interest_fen": sum(line.interest_fen for line in value.schedule),
+        "disbursed_on": terms.disbursed_on.isoformat(),
+        "first_due_on": value.schedule[0].due_on.isoformat(),
+        "last_due_on": value.schedule[-1].due_on.isoformat(),
+        "outstanding": {f"{component}_fen": owed[component] for component in Component} | {"total_fen": sum(owed.values())},
+        "paid_fen": sum(repayment.amount_fen for repayment in value.repayments),
+        "overpaid_fen": value.overpaid_fen(),
+        "repayments": len(value.repayments),
+        "next_due": _next_due(value),
+    }
+
+
+def schedule(value: Loan) -> Json:
+    left, lines = value.terms.principal_fen, []
+    owed = {debt.number: debt.owed for debt in value.debts()}
+    for line in value.schedule:
+        left -= line.principal_fen
+        unpaid = sum(owed[line.number].values())
+        lines.append(
+            {
+                "number": line.number,
+                "due_on": line.due_on.isoformat(),
+                "principal_fen": line.principal_fen,
+                "interest_fen": line.interest_fen,
+                "amount_fen": line.amount_fen,
+                "balance_fen": left,
+                "unpaid_fen": unpaid,
+                "paid": unpaid == 0,
+            }
+        )
+    return {"loan_id": value.id, "method": "annuity", "instalments": lines}
+
+
+def repayment(value: Loan, paid: Repayment) -> Json:
+    """Return a repayment as booked; `value` is the loan after it."""
+    sums = {f"{component}_fen": sum(part.amount_fen for part in paid.parts if part.component is component) for component in Component}
+    return {
+        "loan_id": value.id,
+        "number": paid.number,
+        "amount_fen": paid.amount_fen,
+        "paid_on": paid.paid_on.isoformat(),
+        "allocated": sums | {"overpayment_fen": paid.rest_fen},
+        "parts": [{"instalment": part.number, "component": str(part.component), "amount_fen": part.amount_fen} for part in paid.parts],
+        "interest_recognised_fen": paid.accrued_fen,
+        "outstanding_fen": sum(value.outstanding().values()),
+    }
+
+
+def trial_balance(books: Books) -> Json:
+    """Add up every account by ledger, and compare the loans with their control account."""
+    accounts = list(books.accounts.own.values())
+    ledgers = [_ledger(number, [each for each in accounts if each.ledger == number]) for number in sorted({each.ledger for each in accounts})]
+    subledger = _subledger(books)
+    return {
+        "balanced": all(row["difference_fen"] == 0 for row in ledgers) and subledger["difference_fen"] == 0,
+        "loans": len(books.loans.own),
+        "transfers": len(books.transfers.own),
+        "ledgers": ledgers,
+        "subledger": subledger,
+        "accounts": [
+            {"id": str(each.id), "name": chart.name(each.id), "ledger": each.ledger, "debits_fen": each.debits_posted, "credits_fen": each.credits_posted}
+            for each in accounts
+        ],
+    }
+
+
+def _ledger(number: int, accounts: Iterable[Account]) -> Json:
+    rows = list(accounts)
+    debits, credits = sum(each.debits_posted for each in rows), sum(each.credits_posted for each in rows)
+    currency = next((name for name, ledger in chart.CURRENCIES.items() if ledger == number), "")
+    return {"ledger": number, "currency": currency, "debits_fen": debits, "credits_fen": credits, "difference_fen": debits - credits}
+
+
+def _subledger(books: Books) -> Json:
+    """Add up the principal that the loans themselves say is owed; it must equal the principal account."""
+    control = books.accounts.get(int(Control.PRINCIPAL))
+    owed = sum(each.terms.principal_fen - _principal_paid(each) for each in books.loans.own.values())
+    booked = control.debits_posted - control.credits_posted if control else 0
+    return {"loans_principal_fen": owed, "control_principal_fen": booked, "difference_fen": owed - booked}
+
+
+def _principal_paid(value: Loan) -> int:
+    return sum(part.amount_fen for paid in value.repayments for part in paid.parts if part.component is Component.PRINCIPAL)
+
+
+def _next_due(value: Loan) -> Json | None:
+    for line, debt in zip(value.schedule, value.debts(), strict=True):
+        owed = sum(debt.owed.values())
+        if owed:
+            return {"number": line.number, "due_on": line.due_on.isoformat(), "amount_fen": owed}
+    return None
+
+
+def _texts(row: Json) -> Json:
+    return row | {name: str(row[name]) for name in WIDE if name in row}
+

@@ -67,7 +67,8 @@ class Loop:
         with self._changed:
             self._changed.wait_for(lambda: self._stopping, ROUND_S)
             while not self._stopping:
-                idle_s = min((due for name, due in self._due.items() if name not in self._busy), default=0.0) - monotonic()
+                waiting = [due for name, due in self._due.items() if name not in self._busy]
+                idle_s = min(waiting, default=monotonic() + 1.0 if self._due else 0.0) - monotonic()
                 if idle_s <= 0:
                     return True
                 self._changed.wait(min(idle_s, 1.0))
@@ -81,8 +82,8 @@ class Loop:
             self._busy.update(ready)
         try:
             wanted, fleet = self._ticker.look()
-        except CtlError as error:
-            log.warning("nothing can be observed, nothing is changed: %s", error.message)
+        except Exception as error:  # whatever it is, the loop must live: a thread that has died quietly would tick nobody ever again
+            log.warning("nothing can be observed, nothing is changed: %s", error, exc_info=None if isinstance(error, CtlError) else error)
             self._postpone_all(ready)
             return
         self.rounds += 1

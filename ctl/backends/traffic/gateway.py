@@ -19,7 +19,7 @@ from ctl.ports import Wake
 log = logging.getLogger(__name__)
 SPACING_S = 0.1  # between two writes: the program reads all routes at each (27 ms of CPU for 300 services), so changes of many services share one
 ASK_S, ASK_SELDOM_S = 0.003, 0.05
-PATIENCE_S, COMPLAINT_S = 5.0, 10.0
+PATIENCE_S = 5.0
 
 
 class Gateway:
@@ -40,7 +40,7 @@ class Gateway:
         self._written_at = -SPACING_S
         self._confirmer: threading.Thread | None = None
         self._ends = False
-        self._complained_at = -COMPLAINT_S
+        self._trouble = ""
         self._wakes: list[Wake] = []
 
     def start(self) -> None:
@@ -165,7 +165,8 @@ class Gateway:
     def _complain(self) -> None:
         with self._turn:
             late = sorted(self._force.pending)
-        log.warning("routes of %s (%d in all) are not in force after %.0f s; the gateway's log is %s", late[:3], len(late), PATIENCE_S, self._site.log)
+        why = self._trouble or f"the gateway's log is {self._site.log}"
+        log.warning("routes of %s (%d in all) are not in force after %.0f s; %s", late[:3], len(late), PATIENCE_S, why)
 
     def _confirm(self) -> float:
         """Write what is not written, ask what is in force, say so, and return the seconds until it is worth asking again."""
@@ -173,20 +174,15 @@ class Gateway:
             asked = self._written()
             actual = self._engine.in_force(asked) if asked else {}
         except BackendError as error:
-            self._complain(error)
+            self._trouble = f"{error.message}: {error.found}"
             return ASK_SELDOM_S
+        self._trouble = ""
         with self._turn:
             settled = {service: one for service, one in asked.items() if self._last_asked(service) == one}
             done = self._force.see(actual, settled)
         for service in done:
             self._tell(service)
         return ASK_S
-
-    def _complain(self, error: BackendError) -> None:
-        """Log why routes are pending, once in a while."""
-        if monotonic() - self._complained_at >= COMPLAINT_S:
-            self._complained_at = monotonic()
-            log.warning("routes are pending: %s (%s)", error.message, error.found)
 
     def _written(self) -> Mapping[str, Routes]:
         """Return what is pending, written; what is too young to be written is left out."""

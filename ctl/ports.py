@@ -167,8 +167,8 @@ class Rollouts(Protocol):
         """Return, by service, the release of its last CERTIFIED rollout."""
         ...
 
-    def save(self, rollout: Rollout, fence: int) -> Rollout:
-        """Store a new state and return it with `version` grown by one; a rollout with version 0 is new.
+    def save(self, rollout: Rollout, fence: int, notes: Sequence[Note] = ()) -> Rollout:
+        """Store a new state and return it with `version` grown by one; a rollout with version 0 is new. `notes` are journalled in the same write.
 
         Raises StaleRevision when the stored version is not `rollout.version`, when a higher fence has been seen for the service, when the stored
         phase is terminal, or when a new rollout's revision exists.

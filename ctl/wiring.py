@@ -156,6 +156,7 @@ def memory_doors(catalog: CatalogSnapshot, clock: Clock, *, start_s: float = 1.0
     from ctl.backends.store import memory
     from ctl.backends.traffic.memory import MemoryTraffic
 
+    journal = memory.MemoryJournal()
     return Doors(
         runtime=MemoryRuntime(clock, start_s=start_s),
         traffic=MemoryTraffic(clock),
@@ -164,9 +165,9 @@ def memory_doors(catalog: CatalogSnapshot, clock: Clock, *, start_s: float = 1.0
         catalog=MemoryCatalog(catalog.services.values(), environment=catalog.environment),
         artifacts=MemoryArtifacts(clock),
         releases=memory.MemoryReleases(),
-        rollouts=memory.MemoryRollouts(),
+        rollouts=memory.MemoryRollouts(journal),
         targets=memory.MemoryTargets(),
-        journal=memory.MemoryJournal(),
+        journal=journal,
         leases=memory.MemoryLeases(),
         tokens=memory.MemoryTokens(),
         clock=clock,
@@ -213,7 +214,7 @@ def _machinery(settings: Settings, *, supervise: bool) -> Machinery:
     site = Site(home=settings.home, environment=settings.environment, ports=(settings.ports_from, settings.ports_to))
     supplies = Supplies(fetch=lambda digest: _unpacked(settings, artifacts.fetch, digest), gateway=gateway.address)
     runtime = LocalRuntime(site, supplies, clock, supervise=supervise)
-    metrics = ScrapedMetrics(lambda: _instances(runtime))
+    metrics = ScrapedMetrics(lambda: _instances(runtime), clock)
     doors = Doors(
         runtime=runtime,
         traffic=gateway,

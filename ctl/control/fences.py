@@ -1,7 +1,9 @@
 """Leases on services, kept and renewed by this process: who holds one may act on the service, and carries its fence in every state write."""
 
 import threading
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from ctl.control.doors import Doors
@@ -21,6 +23,13 @@ class Fences:
         self._is_gone = is_gone
         self._lock = threading.Lock()
         self._held: dict[str, tuple[int, datetime]] = {}
+        self._turns: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
+
+    @contextmanager
+    def turn(self, service: str) -> Iterator[int]:
+        """Give our fence for the service to one thread at a time, for as long as it acts: a tick and a person's verb never cross. Raises LeaseHeld."""
+        with self._turns[service]:
+            yield self.fence(service)
 
     def fence(self, service: str) -> int:
         """Return our fence for the service. Raises LeaseHeld, naming who has it."""

@@ -16,20 +16,29 @@ log = logging.getLogger(__name__)
 
 
 class Observer:
-    """Looks once for all services; the sequence number of each look is higher than of every look before it."""
+    """Looks once for all services; the sequence number of each look is higher than of every look that began before it."""
 
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
         self._numbers = itertools.count(1)
+        self.begun = 0
 
-    def look(self) -> Fleet:
-        """Return one observation. Raises BackendError when runtime or gateway cannot be asked: not knowing is no reason to act."""
+    def begin(self) -> int:
+        """Number the look that begins now: what is read from here on is newer than everything done before."""
+        self.begun = next(self._numbers)
+        return self.begun
+
+    def look(self, number: int | None = None) -> Fleet:
+        """Return one observation, of the look that was begun under `number`. Raises BackendError when runtime or gateway cannot be asked:
+        not knowing is no reason to act.
+        """
+        seq = self.begin() if number is None else number
         return Fleet(
             groups=self._doors.runtime.observe(),
             routes=self._doors.traffic.routes(),
             registered=self._registered(),
             observed_at=self._doors.clock.now(),
-            seq=next(self._numbers),
+            seq=seq,
         )
 
     def situation(self, service: Service, wanted: Wanted, fleet: Fleet) -> Situation:

@@ -37,6 +37,7 @@ from ctl.model.view import (
 
 TRIES = 5
 MOST_EVENTS = 10_000
+MOST_REVISIONS = 10_000
 
 
 class ControlPlane:
@@ -130,18 +131,22 @@ class ControlPlane:
     def rollback(self, service: str, *, to: str = "", reason: str = "") -> RolloutView:
         wanted = self._desired.read()
         known = self._known(service, wanted)
-        if self._active(service) and not to:
-            return self.abort(service, reason=reason or "rolled back by an operator")
         stable = wanted.stable.get(service)
-        history = self._doors.rollouts.history(service, 50)
+        history = self._doors.rollouts.history(service, MOST_REVISIONS)
         goal = releasing.known_release(self._doors, service, to) if to else None
+        if goal:
+            self._doors.artifacts.verify(goal.digest)
+        if self._active(service):
+            aborted = self.abort(service, reason=reason or "rolled back by an operator")
+            if goal is None or goal.id == stable:
+                return aborted
         certified = next((one for one in history if one.phase is Phase.CERTIFIED and goal and one.to_release == goal.id), None)
         if goal is None:
             certified = verbs.undo_target(history, stable)
             goal = self._doors.releases.get(service, certified.to_release)
+            self._doors.artifacts.verify(goal.digest)
         if goal.id == stable and not self._active(service):
             return self._view(self._last(service, goal.id))
-        self._doors.artifacts.verify(goal.digest)
         good = certified is not None and verbs.is_known_good(certified, history[0].revision, self._doors.clock.now())
         why = reason or f"back to {goal.version}"
         draft = self._releasing.draft(known, goal, Request(actor=self._caller.name, reason=why, skip_gates=good))
@@ -250,12 +255,14 @@ class ControlPlane:
             after = verb(before, self._doors.clock.now())
             if after == before:
                 return self._view(before)
+            why = reason or f"{self._caller.name}: {before.phase} → {after.phase}"
+            note = replace(phase_note(self._doors, before, after, why), actor=self._caller.name)
             try:
-                saved = self._doors.rollouts.save(after, self._fences.fence(service))
+                with self._fences.turn(service) as fence:
+                    saved = self._doors.rollouts.save(after, fence, [note])
             except StaleRevision:
                 continue
-            why = reason or f"{self._caller.name}: {before.phase} → {saved.phase}"
-            self._doors.journal.append([replace(phase_note(self._doors, before, saved, why), actor=self._caller.name)])
+            self._desired.changed()
             return self._started(saved)
         raise StaleRevision(f"the rollout of {service} keeps changing", remedy="try again")
 
@@ -269,8 +276,8 @@ class ControlPlane:
         return last[0]
 
     def _last(self, service: str, release: str) -> Rollout:
-        history = self._doors.rollouts.history(service, 50)
-        return next(one for one in history if one.to_release == release)
+        history = self._doors.rollouts.history(service, MOST_REVISIONS)
+        return next(one for one in history if one.phase is Phase.CERTIFIED and one.to_release == release)
 
     def _started(self, rollout: Rollout) -> RolloutView:
         self._signals.wake(rollout.service)

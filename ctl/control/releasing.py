@@ -9,8 +9,8 @@ from ctl.control.doors import Doors
 from ctl.control.fences import Fences
 from ctl.control.observe import Observer
 from ctl.control.tick import phase_note
-from ctl.decide import foresee, verbs
-from ctl.errors import BadInput, NotFound, Refused, StaleRevision, UnsafePlan
+from ctl.decide import foresee, verbs, view
+from ctl.errors import BadInput, NotFound, StaleRevision, UnsafePlan
 from ctl.model import codec
 from ctl.model.plan import Plan
 from ctl.model.release import Artifact, Release
@@ -31,6 +31,8 @@ class Draft:
     rollout: Rollout
     release: Release
     situation: Situation
+    service: Service
+    request: "Request"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,7 @@ class Releasing:
             actor=request.actor,
             reason=request.reason,
         )
-        return Draft(rollout=rollout, release=release, situation=self._situation(service, wanted, policy))
+        return Draft(rollout=rollout, release=release, situation=self._situation(service, wanted, policy), service=service, request=request)
 
     def plan(self, draft: Draft) -> Plan:
         """Play the draft forward; to what is live already there is nothing to play. Raises UnsafePlan where it cannot fit its bounds."""
@@ -102,27 +104,24 @@ class Releasing:
             try:
                 return self._begin(draft, running, queued)
             except StaleRevision:
-                draft = self._renewed(draft)
+                self._desired.changed()
+                draft = self.draft(draft.service, draft.release, draft.request)
         raise StaleRevision(f"{service} keeps changing; {draft.release.id} was not started", remedy="try again")
 
     def _begin(self, draft: Draft, running: Rollout | None, queued: Rollout | None) -> Rollout:
         rollout, now = draft.rollout, self._doors.clock.now()
-        fence = self._fences.fence(rollout.service)
         self._doors.releases.put(draft.release)
-        for older in (queued, running):
-            if older is not None and verbs.may_supersede(older):
-                ended = self._doors.rollouts.save(verbs.supersede(older, now, draft.release.id), fence)
-                self._doors.journal.append([phase_note(self._doors, older, ended, f"superseded by {draft.release.id}")])
-        saved = self._doors.rollouts.save(replace(rollout, plan=foresee.checksum(rollout, draft.situation)), fence)
-        why = f"{rollout.actor} deploys {draft.release.id}" + (f": {rollout.reason}" if rollout.reason else "")
-        self._doors.journal.append([replace(phase_note(self._doors, None, saved, why), actor=rollout.actor)])
+        with self._fences.turn(rollout.service) as fence:
+            for older in (queued, running):
+                if older is not None and verbs.may_supersede(older):
+                    ended = verbs.supersede(older, now, draft.release.id)
+                    note = phase_note(self._doors, older, ended, f"superseded by {draft.release.id}")
+                    self._doors.rollouts.save(ended, fence, [replace(note, actor=rollout.actor)])
+            planned = replace(rollout, plan=foresee.checksum(rollout, draft.situation))
+            why = f"{rollout.actor} deploys {draft.release.id}" + (f": {rollout.reason}" if rollout.reason else "")
+            saved = self._doors.rollouts.save(planned, fence, [replace(phase_note(self._doors, None, planned, why), actor=rollout.actor)])
         self._desired.changed()
         return saved
-
-    def _renewed(self, draft: Draft) -> Draft:
-        history = self._doors.rollouts.history(draft.rollout.service, 1)
-        revision = history[0].revision + 1 if history else 1
-        return replace(draft, rollout=replace(draft.rollout, id=f"{draft.rollout.service}-r{revision}", revision=revision))
 
     def _running(self, service: str) -> tuple[Rollout | None, Rollout | None]:
         mine = active(self._doors, service)
@@ -186,8 +185,8 @@ def _policy(service: Service, strategy: str) -> RolloutPolicy:
 
 
 def _require_room(draft: Draft) -> None:
-    most, desired, strategy = draft.rollout.policy.max_total, draft.situation.desired, draft.rollout.policy.strategy
-    if most is None or strategy is Strategy.ROLLING or draft.rollout.from_release is None or 2 * desired <= most:
+    most, desired, strategy = draft.rollout.policy.max_total, draft.situation.desired, view.effective_strategy(draft.rollout, draft.situation)
+    if most is None or strategy is Strategy.ROLLING or 2 * desired <= most:
         return
     raise UnsafePlan(
         f"{draft.rollout.service} is not deployed: {strategy} needs up to {2 * desired} instances",

@@ -45,12 +45,13 @@ def _room_for_stable(rollout: Rollout, situation: Situation, seen: View) -> dict
 
 
 def _is_back(rollout: Rollout, situation: Situation, seen: View) -> bool:
-    """Whether stable can carry everything: it is whole, or has as many as may do and nobody else is to be expected."""
+    """Whether stable can carry everything: it is whole, or has as many as may do and nobody else is to be expected or needed to write."""
     stable, least = seen.stable, rollout.desired - view.bounds(rollout, situation)[1]
     if len(stable.available) >= rollout.desired:
         return True
     enough = len(stable.available) >= max(1, least)
-    return enough and stable.size >= rollout.desired and _is_given_up(rollout, situation, seen)
+    is_all = stable.size >= rollout.desired and _is_given_up(rollout, situation, seen)
+    return enough and (is_all or situation.handover is Handover.STANDBY)
 
 
 def _is_given_up(rollout: Rollout, situation: Situation, seen: View) -> bool:

@@ -43,9 +43,9 @@ def measured(rollout: Rollout, situation: Situation) -> Rollout:
 
 
 def _silent(rollout: Rollout, situation: Situation) -> int:
-    """Count the target's instances that have traffic and say nothing about it."""
-    heard = {reading.instance for reading in situation.readings if reading.release == rollout.to_release}
-    return sum(1 for entry in situation.routes.entries if entry.release == rollout.to_release for id in entry.instances if id not in heard)
+    """Count the instances on both sides of the comparison that have traffic and say nothing about it."""
+    sides, heard = (rollout.to_release, rollout.from_release), {reading.instance for reading in situation.readings}
+    return sum(1 for entry in situation.routes.entries if entry.release in sides for id in entry.instances if id not in heard)
 
 
 def baking(rollout: Rollout, situation: Situation, seen: View) -> Rollout:

@@ -19,7 +19,8 @@ def shares(parts: Mapping[str, int]) -> dict[str, int]:
     positive = {release: part for release, part in parts.items() if part > 0}
     whole = sum(positive.values())
     result = {release: max(1, part * 100 // whole) for release, part in positive.items()}
-    by_remainder = sorted(positive, key=lambda release: (-(positive[release] * 100 % whole), release))
+    rounded_down = [release for release, part in positive.items() if part * 100 >= whole]
+    by_remainder = sorted(rounded_down, key=lambda release: (-(positive[release] * 100 % whole), release))
     for release in by_remainder[: max(0, 100 - sum(result.values()))]:
         result[release] += 1
     if sum(result.values()) > 100:

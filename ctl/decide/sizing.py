@@ -100,6 +100,7 @@ def canary_without_split(desired: int, weight: int, surge: int) -> tuple[int, in
     zero_allowed = weight in (0, 100) or (desired == 1 and surge == 0)
     totals = (desired, desired + 1) if surge > 0 else (desired,)
     candidates = [pair for total in totals for pair in _pairs(desired, weight, total, zero_allowed)]
+    candidates = candidates or [(desired * weight // 100, desired - desired * weight // 100)]
     return min(candidates, key=lambda pair: abs(pair[0] * 100 - weight * (pair[0] + pair[1])) / (pair[0] + pair[1]))
 
 
@@ -111,7 +112,7 @@ def _pairs(desired: int, weight: int, total: int, zero_allowed: bool) -> list[tu
         found.append((up, total - up))
     if not tied and (down > 0 or zero_allowed):
         found.append((down, total - down))
-    return found or [(up, total - up)]
+    return found
 
 
 def _round_half_away(number: int, by: int) -> int:

@@ -127,7 +127,8 @@ def _check_capacity(routes: Routes, bounds: Bounds, now: Situation, able: set[st
         assert len(able & routes.instance_ids) >= min(bounds.least, had), "traffic is never left with fewer than desired - unavailable"
         _check_equal_shares(routes, bounds)
         return
-    if any(one.release == bounds.stable and one.id not in able for one in crew):
+    stable = [one for one in crew if one.release == bounds.stable]
+    if len(able.intersection(one.id for one in stable)) < bounds.desired:
         return
     for entry in routes.entries:
         others = able - {one.id for one in crew if one.release == entry.release}

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from ctl.backends.store import rows
+from ctl.backends.store.growth import Growth
 from ctl.errors import BackendError, Refused
 
 SCHEMA_VERSION = 1
@@ -34,6 +35,7 @@ class Database:
     def __init__(self, path: Path, engine: Engine) -> None:
         self.path = path
         self.engine = engine
+        self.journal = Growth()
         self._writer = engine.execution_options(write=True)
         self._turn = threading.Lock()
 

@@ -1,6 +1,5 @@
 """The journal in SQLite: append-only, hash-chained; a batch is one durable transaction."""
 
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -22,18 +21,13 @@ class SqlJournal:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._grown = threading.Condition()
-        self._seen = 0
 
     def append(self, notes: Sequence[Note]) -> Sequence[Event]:
         if not notes:
             return ()
         with self._database.write(f"append {len(notes)} events to the journal") as connection:
-            seq, previous = connection.execute(_HEAD).one()
-            links = tuple(_links(notes, seq, previous))
-            connection.execute(insert(JOURNAL), [asdict(link) for link in links])
-            connection.execute(update(HEAD).values(seq=links[-1].seq, hash=links[-1].hash))
-        self._notify(links[-1].seq)
+            links = write(connection, notes)
+        self._database.journal.notify(links[-1].seq)
         return tuple(chain.event(link) for link in links)
 
     def read(self, after: int, limit: int, service: str = "", kind: str = "") -> Sequence[Event]:
@@ -67,21 +61,23 @@ class SqlJournal:
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 return False
-            with self._grown:
-                self._grown.wait_for(lambda: self._seen > after, timeout=min(POLL_S, left_s))
+            self._database.journal.wait(after, min(POLL_S, left_s))
         return True
 
     def _has(self, after: int) -> bool:
-        if self._seen <= after:
+        if self._database.journal.seen <= after:
             with self._database.read("look for new events") as connection:
-                self._notify(_head(connection))
-        return self._seen > after
+                self._database.journal.notify(_head(connection))
+        return self._database.journal.seen > after
 
-    def _notify(self, seq: int) -> None:
-        with self._grown:
-            if seq > self._seen:
-                self._seen = seq
-                self._grown.notify_all()
+
+def write(connection: Connection, notes: Sequence[Note]) -> Sequence[chain.Link]:
+    """Chain notes to the journal's end, inside the caller's transaction, and return them as links."""
+    seq, previous = connection.execute(_HEAD).one()
+    links = tuple(_links(notes, seq, previous))
+    connection.execute(insert(JOURNAL), [asdict(link) for link in links])
+    connection.execute(update(HEAD).values(seq=links[-1].seq, hash=links[-1].hash))
+    return links
 
 
 def _head(connection: Connection) -> int:

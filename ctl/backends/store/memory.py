@@ -35,9 +35,10 @@ class MemoryReleases:
 
 
 class MemoryRollouts:
-    """Rollouts by id, with indexes of the active ones and of the last certified release."""
+    """Rollouts by id, with indexes of the active ones and of the last certified release; what is noted with a state goes to `journal`."""
 
-    def __init__(self) -> None:
+    def __init__(self, journal: "MemoryJournal") -> None:
+        self._journal = journal
         self._turn = threading.Lock()
         self._rollouts: dict[str, Rollout] = {}
         self._by_service: dict[str, dict[int, str]] = {}
@@ -65,7 +66,7 @@ class MemoryRollouts:
         with self._turn:
             return {service: release for service, (_, release) in self._certified.items()}
 
-    def save(self, rollout: Rollout, fence: int) -> Rollout:
+    def save(self, rollout: Rollout, fence: int, notes: Sequence[Note] = ()) -> Rollout:
         with self._turn:
             stored, highest = self._rollouts.get(rollout.id), self._fences.get(rollout.service, 0)
             standing = None if stored is None else admission.Standing(service=stored.service, version=stored.version, phase=stored.phase)
@@ -74,6 +75,7 @@ class MemoryRollouts:
                 admission.check_new(rollout, self._by_service.get(rollout.service, ()))
             admission.check_place(rollout, self._places.get((rollout.service, admission.place(rollout))))
             saved = admission.grown(rollout)
+            self._journal.append(notes)
             self._keep(saved, stored)
             self._fences[rollout.service] = fence
         return saved

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.dialects.sqlite import insert
 
-from ctl.backends.store import admission
+from ctl.backends.store import admission, journal
+from ctl.backends.store.chain import Link
 from ctl.backends.store.engine import Database
 from ctl.backends.store.rows import FENCE, RELEASE, ROLLOUT
 from ctl.errors import NotFound
 from ctl.model import codec
+from ctl.model.event import Note
 from ctl.model.release import Release
 from ctl.model.rollout import Phase, Rollout
 
@@ -79,7 +81,8 @@ class SqlRollouts:
         with self._database.read("read the stable releases") as connection:
             return {row.service: row.to_release for row in connection.execute(_STABLE)}
 
-    def save(self, rollout: Rollout, fence: int) -> Rollout:
+    def save(self, rollout: Rollout, fence: int, notes: Sequence[Note] = ()) -> Rollout:
+        links: Sequence[Link] = ()
         with self._database.write(f"save rollout {rollout.id} of {rollout.service}") as connection:
             highest = connection.execute(select(FENCE.c.fence).where(FENCE.c.service == rollout.service)).scalar_one_or_none() or 0
             stored = _standing(connection, rollout.id)
@@ -90,6 +93,10 @@ class SqlRollouts:
             if fence > highest:
                 row = {"service": rollout.service, "fence": fence}
                 connection.execute(insert(FENCE).values(row).on_conflict_do_update(index_elements=["service"], set_={"fence": fence}))
+            if notes:
+                links = journal.write(connection, notes)
+        for link in links[-1:]:
+            self._database.journal.notify(link.seq)
         return saved
 
 

@@ -33,8 +33,15 @@ def test_what_is_set_counts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("MSXFCTL_GATEWAY", "nginx"), ("MSXFCTL_PORTS", "80-90"), ("MSXFCTL_PORTS", "3000-2000"), ("MSXFCTL_PORTS", "many"), ("MSXFCTL_API_PORT", "70000"), ("MSXFCTL_GATEWAY_PORT", "x")],
-)  # fmt: skip
+    [
+        ("MSXFCTL_GATEWAY", "nginx"),
+        ("MSXFCTL_PORTS", "80-90"),
+        ("MSXFCTL_PORTS", "3000-2000"),
+        ("MSXFCTL_PORTS", "many"),
+        ("MSXFCTL_API_PORT", "70000"),
+        ("MSXFCTL_GATEWAY_PORT", "x"),
+    ],
+)
 def test_nonsense_is_named(name: str, text: str) -> None:
     with pytest.raises(BadInput, match=name) as refused:
         settings.load({name: text})

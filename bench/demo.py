@@ -18,7 +18,7 @@ from bench.report import Report, percentile
 from bench.story import Story
 
 APPS = ("ledger", "fraud", "risk", "approval")
-RATE = 20.0
+RATE = 30.0
 FAULTY = '''"""What went wrong in this release: every fourth decision divides by zero, and all are slow."""
 
 import asyncio

@@ -214,7 +214,7 @@ def _machinery(settings: Settings, *, supervise: bool) -> Machinery:
     site = Site(home=settings.home, environment=settings.environment, ports=(settings.ports_from, settings.ports_to))
     supplies = Supplies(fetch=lambda digest: _unpacked(settings, artifacts.fetch, digest), gateway=gateway.address)
     runtime = LocalRuntime(site, supplies, clock, supervise=supervise)
-    metrics = ScrapedMetrics(lambda: _instances(runtime))
+    metrics = ScrapedMetrics(lambda: _instances(runtime), clock)
     doors = Doors(
         runtime=runtime,
         traffic=gateway,

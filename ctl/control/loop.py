@@ -3,6 +3,7 @@
 import logging
 import math
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from time import monotonic
@@ -52,10 +53,9 @@ class Loop:
     def wake(self, service: str) -> None:
         """Have the service looked at in the next round; empty wakes every service."""
         with self._changed:
-            if service in self._busy:
-                self._again.add(service)
-            for name in [service] if service else list(self._due):
-                self._due[name] = 0.0
+            names = {service} if service else {*self._due, *self._busy}
+            self._again.update(names & self._busy)
+            self._due.update(dict.fromkeys(names, 0.0))
             self._changed.notify_all()
 
     def _run(self) -> None:
@@ -75,19 +75,21 @@ class Loop:
             return False
 
     def _round(self) -> None:
+        """Observe once and tick who is due. Whoever is woken from here on is looked at again: this observation may have missed why."""
+        with self._changed:
+            now = monotonic()
+            ready = [name for name, due in self._due.items() if due <= now and name not in self._busy]
+            self._busy.update(ready)
         try:
             wanted, fleet = self._ticker.look()
         except Exception as error:  # whatever it is, the loop must live: a thread that has died quietly would tick nobody ever again
             log.warning("nothing can be observed, nothing is changed: %s", error, exc_info=None if isinstance(error, CtlError) else error)
-            self._postpone_all()
+            self._postpone_all(ready)
             return
         self.rounds += 1
         with self._changed:
-            now = monotonic()
             for name in wanted.catalog.services:
                 self._due.setdefault(name, 0.0)
-            ready = [name for name, due in self._due.items() if due <= now and name not in self._busy]
-            self._busy.update(ready)
         for name in ready:
             assert self._pool is not None
             self._pool.submit(self._ticker.tick, name, wanted, fleet).add_done_callback(partial(self._done, name))
@@ -117,8 +119,10 @@ class Loop:
         log.warning("%s: the tick failed, next try in %.1f s: %s", name, wait_s, error, exc_info=unexpected)
         return wait_s
 
-    def _postpone_all(self) -> None:
+    def _postpone_all(self, ready: Sequence[str]) -> None:
         with self._changed:
+            self._busy.difference_update(ready)
+            self._again.difference_update(ready)
             later = monotonic() + BACK_OFF_S
             self._due = {name: max(due, later) for name, due in self._due.items()} or {"": later}
 

@@ -23,8 +23,8 @@ class Instance:
         try:
             while line := await reader.readline():
                 await self._one(line, reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the caller went away, or we do
         finally:
             writer.close()
 
@@ -34,7 +34,7 @@ class Instance:
         while (header := await reader.readline()) not in (b"\r\n", b""):
             name, _, value = header.decode().partition(":")
             headers[name.strip().lower()] = value.strip()
-        body = await reader.readexactly(int(headers.get("content-length", "0")))
+        body = await (_chunks(reader) if "transfer-encoding" in headers else reader.readexactly(int(headers.get("content-length", "0"))))
         if self.is_going or self.refuses:
             self.refuses = max(0, self.refuses - 1)
             writer.write(b"HTTP/1.1 503 Service Unavailable\r\nx-msxf-unprocessed: 1\r\ncontent-length: 2\r\n\r\n{}")
@@ -65,6 +65,15 @@ class Instance:
             case ["nothing"]:
                 return b"HTTP/1.1 204 No Content\r\n\r\n"
         return _whole(200, b"" if method == "HEAD" else json.dumps(said).encode(), length=7 if method == "HEAD" else None)
+
+
+async def _chunks(reader: asyncio.StreamReader) -> bytes:
+    body = b""
+    while size := int(await reader.readline(), 16):
+        body += await reader.readexactly(size)
+        await reader.readline()
+    await reader.readline()
+    return body
 
 
 def _whole(status: int, body: bytes, *, length: int | None = None) -> bytes:

@@ -18,7 +18,7 @@ from ctl.errors import BackendError
 from ctl.model.fleet import Routes
 
 TRY_S = 10.0
-MOST_BY_NAME = 40
+MOST_IN_PATTERN = 80  # Envoy refuses patterns that compile to more than 100 instructions
 DUMP = "/config_dump?include_eds&resource=dynamic_endpoint_configs"
 TABLE_DUMP = "/config_dump?resource=dynamic_route_configs&mask=version_info"
 LOG_FORMAT = '{"at":"%Y-%m-%dT%T.%e%z","level":"%l","logger":"envoy.%n","message":"%j"}'
@@ -127,12 +127,11 @@ def render(templates: Path, **values: object) -> str:
     )
     try:
         return environment.get_template("gateway/envoy.yaml.j2").render(values)
-    except jinja2.TemplateError as error:
+    except (jinja2.TemplateError, TypeError) as error:  # TypeError: what is not given has no JSON
         raise BackendError(f"could not render the gateway's bootstrap from {templates}", found=f"{type(error).__name__}: {error}") from error
 
 
 def _by_name(services: Collection[str] | None) -> str:
-    """Return what limits a dump to these services; for many it is cheaper to take all."""
-    if services is None or len(services) > MOST_BY_NAME:
-        return ""
-    return "&name_regex=" + quote(f"^({'|'.join(re.escape(service) for service in sorted(services))})$")
+    """Return what limits a dump to these services; where a pattern would be too long, all are dumped."""
+    pattern = "|".join(re.escape(service) for service in sorted(services or ()))
+    return "&name_regex=" + quote(f"^({pattern})$") if services and len(pattern) <= MOST_IN_PATTERN else ""

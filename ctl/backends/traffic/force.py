@@ -1,6 +1,6 @@
 """Which routes are in force, and which are waited for. Plain state: no IO; whoever uses it holds the lock."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -33,10 +33,6 @@ class InForce:
             self.routes = MappingProxyType({**self.routes, **moved})
         self.pending.difference_update(done)
         return done
-
-    def drop(self, services: Collection[str]) -> None:
-        """Wait for these no longer."""
-        self.pending.difference_update(services)
 
     def _of(self, service: str) -> Routes:
         return self.routes.get(service) or Routes(service=service)

@@ -18,7 +18,7 @@ from ctl.ports import Wake
 
 log = logging.getLogger(__name__)
 SPACING_S = 0.1  # between two writes: the program reads all routes at each (27 ms of CPU for 300 services), so changes of many services share one
-ASK_S, ASK_SELDOM_S, RETRY_S = 0.003, 0.05, 1.0
+ASK_S, ASK_SELDOM_S = 0.003, 0.05
 PATIENCE_S = 5.0
 
 
@@ -40,6 +40,7 @@ class Gateway:
         self._written_at = -SPACING_S
         self._confirmer: threading.Thread | None = None
         self._ends = False
+        self._trouble = ""
         self._wakes: list[Wake] = []
 
     def start(self) -> None:
@@ -144,18 +145,28 @@ class Gateway:
 
     def _confirm_all(self) -> None:
         """Ask while anything is pending: often at first, seldom when it takes long."""
-        began = 0.0
-        while True:
-            with self._turn:
-                began = began if self._force.pending else 0.0
-                self._turn.wait_for(lambda: self._force.pending or self._ends)
-                if self._ends:
-                    return
+        since, is_late = 0.0, False
+        while self._is_asked():
             now = monotonic()
-            began = began or now
-            pause_s = max(self._confirm(), ASK_SELDOM_S if now - began > PATIENCE_S else 0.0)
+            since, was_late = since or now, is_late
+            pause_s, is_late = self._confirm(), now - since > PATIENCE_S
+            if is_late and not was_late:
+                self._complain()
             with self._turn:
-                self._turn.wait_for(lambda: self._ends, pause_s)
+                self._turn.wait_for(lambda: self._ends, max(pause_s, ASK_SELDOM_S) if is_late else pause_s)
+                since = since if self._force.pending else 0.0
+
+    def _is_asked(self) -> bool:
+        """Sleep until something is pending; False when it is time to end."""
+        with self._turn:
+            self._turn.wait_for(lambda: self._force.pending or self._ends)
+            return not self._ends
+
+    def _complain(self) -> None:
+        with self._turn:
+            late = sorted(self._force.pending)
+        why = self._trouble or f"the gateway's log is {self._site.log}"
+        log.warning("routes of %s (%d in all) are not in force after %.0f s; %s", late[:3], len(late), PATIENCE_S, why)
 
     def _confirm(self) -> float:
         """Write what is not written, ask what is in force, say so, and return the seconds until it is worth asking again."""
@@ -163,8 +174,9 @@ class Gateway:
             asked = self._written()
             actual = self._engine.in_force(asked) if asked else {}
         except BackendError as error:
-            log.debug("routes are pending: %s (%s)", error.message, error.found)
+            self._trouble = f"{error.message}: {error.found}"
             return ASK_SELDOM_S
+        self._trouble = ""
         with self._turn:
             settled = {service: one for service, one in asked.items() if self._last_asked(service) == one}
             done = self._force.see(actual, settled)

@@ -30,12 +30,13 @@ def plan(rollout: Rollout, situation: Situation, *, start_s: float) -> Plan:
         for action in decision.actions:
             world.apply(action)
             steps.append(_step(action, world, decision.why))
+        waits = state.phase is phase and not decision.actions
         if state.phase is not phase:
             steps.append(PlanStep(at_s=world.elapsed_s, does=_phase_line(state), why=decision.why, sizes=world.sizes()))
         current, phase = state, state.phase
         if not current.is_active or phase is Phase.PAUSED:
             break
-        world.pass_time(decision.again_in_s)
+        world.pass_time(max(decision.again_in_s, _idle_s(current, world) if waits else 0.0))
     return Plan(
         service=situation.service,
         from_release=rollout.from_release,
@@ -47,6 +48,17 @@ def plan(rollout: Rollout, situation: Situation, *, start_s: float) -> Plan:
         desired=situation.desired,
         checksum=checksum(rollout, situation),
     )
+
+
+def _idle_s(state: Rollout, world: "_World") -> float:
+    """Return for how long a rollout only waits for time to pass: the rest of a step or of the bake, once nobody is on the way any more."""
+    if not world.is_at_rest(state.to_release):
+        return 0.0
+    if state.phase is Phase.BAKING and world.is_alone(state.to_release):
+        return state.policy.bake_s - world.since(state.phase_since)
+    if state.phase is Phase.JUDGING and state.step_since and state.policy.steps and state.policy.gate.window_s <= state.policy.steps[state.step].step_s:
+        return state.policy.steps[state.step].step_s - world.since(state.step_since)
+    return 0.0
 
 
 def checksum(rollout: Rollout, situation: Situation) -> str:
@@ -102,6 +114,16 @@ class _World:
     @property
     def elapsed_s(self) -> float:
         return (self._now - self._origin.now).total_seconds()
+
+    def since(self, moment: datetime) -> float:
+        return (self._now - moment).total_seconds()
+
+    def is_alone(self, release: str) -> bool:
+        return all(one.release == release for one in self._members)
+
+    def is_at_rest(self, target: str) -> bool:
+        """Whether the target has instances and every instance there is can carry traffic."""
+        return any(one.release == target for one in self._members) and len(self._available()) == len(self._members)
 
     def situation(self) -> Situation:
         groups = tuple(self._group(release) for release in sorted(self._known))

@@ -145,7 +145,7 @@ def _bad_release(stage: Stage) -> None:
     stage.story.chapter("A bad release of risk goes out: errors and slowness. The canary finds it; msxfctl takes it back")
     with _spoilt_source() as source:
         stage.machine.run("build", "risk", "--version", "1.2.0", "--source", str(source))
-    began = monotonic()
+    began, failed = monotonic(), stage.failures()
     with stage.story.working("risk 1.1.0 → 1.2.0, which is broken", lambda: f"{stage.load.tally.sent} requests"):
         stage.machine.run("deploy", "risk", "--version", "1.2.0", "--reason", "a bad day", may_fail=True)
     took = monotonic() - began
@@ -153,7 +153,7 @@ def _bad_release(stage: Stage) -> None:
     touched = _touched(last)
     found = f"{last['phase'].replace('_', ' ')} after {took:.1f} s; {last['abort_why']}"
     stage.story.kept("found and rolled back by itself", found, last["phase"] == "rolled_back")
-    stage.story.said(f"it touched {touched} requests in judged windows: a tenth of the decisions for a few seconds; approval parks what risk could not answer")
+    stage.story.said(f"it touched {touched} decisions; approval asks again for what risk could not answer: {stage.failures() - failed} customers saw an error")
     live = stage.machine.ask("show", "risk")
     stage.story.kept("risk 1.1.0 has all of the traffic again", f"{live['version']}, {live['ready']} of {live['desired']} ready", live["version"] == "1.1.0")
 

@@ -1,7 +1,7 @@
 """Is the rollout going well? Deadlines, crash loops, measured windows and the high-water mark of progress. Pure."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ctl.decide import groups as reading
 from ctl.decide import transitions, verdict, view
@@ -91,12 +91,6 @@ def _is_judged(rollout: Rollout, situation: Situation) -> bool:
 def harm(rollout: Rollout) -> str:
     worst = next((one for one in reversed(rollout.measurements) if one.verdict is Verdict.HARM), None)
     return f"{rollout.to_release} does harm: {worst.why if worst else 'limits broken'}"
-
-
-def deadline_of(rollout: Rollout) -> datetime | None:
-    """Return when the rollout gives up unless it makes progress; None where nothing is timed."""
-    since = _idle_since(rollout)
-    return since + timedelta(seconds=_patience_s(rollout)) if since else None
 
 
 def _patience_s(rollout: Rollout) -> float:

@@ -68,7 +68,7 @@ def run(report: Report) -> None:
             shutil.rmtree(home, ignore_errors=True)
     story.kept("from the start to here", f"{story.elapsed_s:.0f} s (goal: under 120 s)", story.elapsed_s < 120)
     story.table()
-    farewell(story, machine, keep)
+    farewell(story, machine, "demo", keep)
     report.at_least("promises kept", sum(one.ok for one in story.promises), len(story.promises), "promises")
 
 
@@ -259,10 +259,11 @@ def _blame(story: Story, machine: Machine, error: str) -> None:
             story.said(line)
 
 
-def farewell(story: Story, machine: Machine, keep: bool) -> None:
+def farewell(story: Story, machine: Machine, target: str, keep: bool) -> None:
+    """Say how to look around: now, where it still runs, or next time."""
     if not keep:
         story.said("")
-        story.said("make demo KEEP=1 leaves all of it running, to look around in.")
+        story.said(f"make {target} KEEP=1 leaves all of it running, to look around in.")
         return
     story.said("")
     story.said(f"It is still running. Try, with MSXFCTL_HOME={os.path.relpath(machine.home)}:")

@@ -34,7 +34,7 @@ def run(report: Report) -> None:
             machine.down()
             shutil.rmtree(home, ignore_errors=True)
     story.table()
-    farewell(story, machine, keep)
+    farewell(story, machine, "fleet", keep)
     report.at_least("promises kept", sum(one.ok for one in story.promises), len(story.promises), "promises")
 
 

@@ -4,18 +4,16 @@ import json
 import os
 import signal
 import sqlite3
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bench.load import Call, Load, Tally
-from bench.machine import ROOT, Failed, Machine
+from bench.machine import ROOT, Machine
 from ctl.client import RemotePlane
-from ctl.errors import CtlError
 from tests.e2e.gateways import until
 from tests.e2e.homes import is_running
 
@@ -27,13 +25,14 @@ local:
   summary: One machine, in a hurry.
   rollout:
     {min_ready_s: 0.1, healthy_deadline_s: 20, progress_deadline_s: 60, drain_s: 5, bake_s: 0.4, abort_scale_down_delay_s: 0.3, scale_down_delay_s: 0.3,
-     step_s: 1.5, gate: {window_s: 1, min_requests: 3}}
+     step_s: 1.5, gate: {window_s: 1, min_requests: 3, min_p99_ms: 2000}}
 """
 HEAD = "name: {name}\ndomain: lending\nsummary: A small service.\nowner: lending\ntier: 1\nreplicas: {{local: {count}}}\n"
 SERVICES = {
     "desk": "rollout: {strategy: rolling, surge: 1, unavailable: 0}\n",
     "lane": "rollout: {strategy: canary, surge: 1, unavailable: 0, steps: [25, 50]}\n",
-    "book": 'kind: stateful\nrollout: {strategy: rolling, surge: 1, unavailable: 0}\nhandover: standby\nscale: {min: 1, max: 1}\nconfig: {sample.single_writer: "true"}\n',
+    "book": "kind: stateful\nrollout: {strategy: rolling, surge: 1, unavailable: 0}\nhandover: standby\nscale: {min: 1, max: 1}\n"
+    'config: {sample.single_writer: "true"}\n',
 }
 
 

@@ -280,6 +280,17 @@ def test_ports_are_free_and_each_is_given_once() -> None:
             some.take(given_out)
 
 
+def test_who_met_a_stranger_goes_on_elsewhere() -> None:
+    some = PortRange(20000, 27999)
+    first = some.take(set())
+    followers = []
+    for _ in range(8):
+        some.move()
+        followers.append(some.take(set()))
+    assert all(20000 <= port <= 27999 for port in followers)
+    assert sum(abs(port - first) > 50 for port in followers) >= 5, "a neighbour that takes ports in turn is left behind"
+
+
 def test_a_group_is_the_same_after_a_stay_on_disk(tmp_path: Path) -> None:
     here = Site(home=tmp_path / "home")
     here.prepare()

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import randrange
 from typing import Any
 
 from bench.load import Call, Load, Tally
@@ -133,17 +134,17 @@ class Plant:
 
 @contextmanager
 def open_plant(folder: Path, **environ: str) -> Iterator[Plant]:
-    """Give a plant in `folder` that is down; afterwards it is taken down, and whatever is left of it is killed and fails the test."""
-    catalog = write_catalog(folder / "catalog")
-    machine = Machine(folder / "home", environ={"MSXFCTL_CATALOG": str(catalog), "PYTHONPATH": str(ROOT), **environ})
+    """Give a plant in `folder` that is down, on ports where no other home is; afterwards it is taken down, and what is left is killed and fails the test."""
+    catalog, ports = write_catalog(folder / "catalog"), 28100 + 100 * randrange(40)
+    machine = Machine(
+        folder / "home", environ={"MSXFCTL_CATALOG": str(catalog), "MSXFCTL_PORTS": f"{ports}-{ports + 99}", "PYTHONPATH": str(ROOT), **environ}
+    )
     try:
         yield Plant(machine, RemotePlane(machine.home / "msxfctl.sock"))
         machine.run("down", "--yes", timeout_s=60)
     finally:
         left = processes_of(machine.home)
-        for pid in left:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        _kill_all(machine.home)
     assert not left, f"processes were left after down: {left}"
 
 
@@ -182,6 +183,14 @@ def processes_of(home: Path) -> dict[int, str]:
                 if str(home).encode() in told + os.readlink(entry / "fd" / "1").encode():
                     found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     return found
+
+
+def _kill_all(home: Path) -> None:
+    """Kill until nobody is there: one that was killed may have been about to start another."""
+    while left := processes_of(home):
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def _writers(logs: Path) -> Iterator[tuple[int, str]]:

@@ -36,7 +36,7 @@ def load(plant: Plant) -> Iterator[Load]:
 
 
 def is_at(event: dict[str, Any], kind: str, step: str) -> bool:
-    return event["kind"] == kind and str(event.get("to") or event.get("does")).startswith(step)
+    return bool(event["kind"] == kind) and str(event.get("to") or event.get("does")).startswith(step)
 
 
 @pytest.mark.parametrize("service, kind, step, nth", AT, ids=[f"{service}-{kind}-{step}-{nth}".replace(" ", "-") for service, kind, step, nth in AT])

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
 from random import Random
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 
@@ -39,8 +39,7 @@ class Disorder:
         while monotonic() < ends:
             self.release_what_rests()
             self.dice.choices((self.kill_instance, self.kill_gateway, self.kill_daemon), weights=(6, 2, 3))[0]()
-            pause = monotonic() + self.dice.uniform(0.1, 0.9)
-            until("the next blow", lambda pause=pause: monotonic() >= pause)
+            sleep(self.dice.uniform(0.1, 0.9))
 
     def release_what_rests(self) -> None:
         """Deploy the next version of every service that has no rollout; one that waits for a person, for want of requests to judge by, goes on."""

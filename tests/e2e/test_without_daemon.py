@@ -14,7 +14,7 @@ from tests.e2e.homes import launcher
 from tests.e2e.plant import Plant, open_plant, processes_of
 
 SERVICE, COUNT = "desk", 3
-BAKES_S = 4.0
+BAKES_S = 3.0
 
 
 @contextmanager

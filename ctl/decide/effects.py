@@ -58,8 +58,7 @@ def _within(situation: Situation, groups: Sequence[Standing], grow: Mapping[str,
 
 def _routes(situation: Situation, groups: Sequence[Standing], wish: Wish, out: Set[str]) -> Routes:
     if wish.hold:
-        here = {one.id for group in groups for one in group.members}
-        return routing.without(situation.routes, out | (situation.routes.instance_ids - here))
+        return routing.held(situation, groups, out)
     if wish.weights is not None:
         return routing.wanted(situation, groups, wish.weights, out)
     return routing.wanted(situation, groups, {group.release: 0 for group in groups} | routing.by_count(groups, out), out)

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 from ctl.decide import rollout as rolling
 from ctl.decide.groups import is_available
-from ctl.model.fleet import Group, Instance, InstancePhase, Reading, Routes
+from ctl.model.fleet import Group, Instance, InstancePhase, Reading
 from ctl.model.plan import Action, Deregister, DrainInstances, EnsureGroup, Plan, PlanStep, Register, RemoveGroup, SetRoutes
 from ctl.model.rollout import Phase, Rollout
-from ctl.model.service import Handover, RolloutPolicy
+from ctl.model.service import Handover
 from ctl.model.situation import Situation
 
 MOST_TICKS = 5000
@@ -30,12 +30,13 @@ def plan(rollout: Rollout, situation: Situation, *, start_s: float) -> Plan:
         for action in decision.actions:
             world.apply(action)
             steps.append(_step(action, world, decision.why))
+        waits = state.phase is phase and not decision.actions
         if state.phase is not phase:
             steps.append(PlanStep(at_s=world.elapsed_s, does=_phase_line(state), why=decision.why, sizes=world.sizes()))
         current, phase = state, state.phase
         if not current.is_active or phase is Phase.PAUSED:
             break
-        world.pass_time(decision.again_in_s)
+        world.pass_time(max(decision.again_in_s, _idle_s(current, world) if waits else 0.0))
     return Plan(
         service=situation.service,
         from_release=rollout.from_release,
@@ -47,6 +48,17 @@ def plan(rollout: Rollout, situation: Situation, *, start_s: float) -> Plan:
         desired=situation.desired,
         checksum=checksum(rollout, situation),
     )
+
+
+def _idle_s(state: Rollout, world: "_World") -> float:
+    """Return for how long a rollout only waits for time to pass: the rest of a step or of the bake, once nobody is on the way any more."""
+    if not world.is_at_rest(state.to_release):
+        return 0.0
+    if state.phase is Phase.BAKING and world.is_alone(state.to_release):
+        return state.policy.bake_s - world.since(state.phase_since)
+    if state.phase is Phase.JUDGING and state.step_since and state.policy.steps and state.policy.gate.window_s <= state.policy.steps[state.step].step_s:
+        return state.policy.steps[state.step].step_s - world.since(state.step_since)
+    return 0.0
 
 
 def checksum(rollout: Rollout, situation: Situation) -> str:
@@ -102,6 +114,16 @@ class _World:
     @property
     def elapsed_s(self) -> float:
         return (self._now - self._origin.now).total_seconds()
+
+    def since(self, moment: datetime) -> float:
+        return (self._now - moment).total_seconds()
+
+    def is_alone(self, release: str) -> bool:
+        return all(one.release == release for one in self._members)
+
+    def is_at_rest(self, target: str) -> bool:
+        """Whether the target has instances and every instance there is can carry traffic."""
+        return any(one.release == target for one in self._members) and len(self._available()) == len(self._members)
 
     def situation(self) -> Situation:
         groups = tuple(self._group(release) for release in sorted(self._known))
@@ -182,11 +204,6 @@ class _World:
 
 def _calm(one: Instance, now: datetime) -> Reading:
     return Reading(service=one.service, release=one.release, instance=one.id, requests=1_000_000, errors=0, p99_ms=1.0, window_s=1.0, at=now)
-
-
-def imagine(service: str, policy: RolloutPolicy, desired: int, now: datetime) -> Situation:
-    """Return an empty world for a service that has never run."""
-    return Situation(service=service, policy=policy, desired=desired, stable=None, routes=Routes(service=service), now=now)
 
 
 def nothing(rollout: Rollout, situation: Situation) -> Plan:

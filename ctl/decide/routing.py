@@ -1,7 +1,6 @@
 """Where the traffic goes: from shares of releases to routes over instances that can carry them. Pure."""
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import replace
 
 from ctl.decide.groups import Standing
 from ctl.model.fleet import Instance, InstancePhase, RegistryEntry, RouteEntry, Routes
@@ -53,11 +52,14 @@ def wanted(situation: Situation, groups: Sequence[Standing], weights: Mapping[st
     return _equally(situation, _last_resort(situation, staying, {release for release, weight in weights.items() if weight > 0}))
 
 
-def without(routes: Routes, leaving: Set[str]) -> Routes:
-    """Return the same routes, weights as they are, without those that are about to leave."""
-    pairs = {entry.release: [pair for pair in zip(entry.instances, entry.addresses, strict=True) if pair[0] not in leaving] for entry in routes.entries}
-    weights = shares({entry.release: entry.weight_pct for entry in routes.entries if pairs[entry.release]})
-    return replace(routes, entries=tuple(_entry(release, weight, pairs[release]) for release, weight in weights.items()))
+def held(situation: Situation, groups: Sequence[Standing], leaving: Set[str]) -> Routes:
+    """Return routes with the weights in force, each carried by who can, or else by who has it now; only what is gone altogether loses its weight."""
+    able = carriers(groups, leaving)
+    routed = situation.routes.instance_ids
+    had = {group.release: tuple(one for one in group.members if one.id in routed and one.id not in leaving) for group in groups}
+    carrying = {release: able[release] or had[release] for release in able}
+    in_force = {entry.release: entry.weight_pct for entry in situation.routes.entries if carrying.get(entry.release)}
+    return _routes(situation, shares(in_force), carrying)
 
 
 def _last_resort(situation: Situation, staying: Mapping[str, tuple[Instance, ...]], preferred: Set[str]) -> dict[str, tuple[Instance, ...]]:

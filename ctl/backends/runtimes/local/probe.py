@@ -114,6 +114,10 @@ class Probe:
         self._opening: asyncio.Task[None] | None = None
         self._tell: Callable[[Heard], None] | None = None
 
+    @property
+    def is_asking(self) -> bool:
+        return self._tell is not None
+
     def ask(self, tell: Callable[[Heard], None]) -> None:
         """Ask the readiness path; where that brings no answer, ask the liveness path too."""
         self._tell = tell

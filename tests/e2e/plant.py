@@ -135,7 +135,7 @@ class Plant:
 @contextmanager
 def open_plant(folder: Path, **environ: str) -> Iterator[Plant]:
     """Give a plant in `folder` that is down, on ports where no other home is; afterwards it is taken down, and what is left is killed and fails the test."""
-    catalog, ports = write_catalog(folder / "catalog"), 28100 + 100 * randrange(40)
+    catalog, ports = write_catalog(folder / "catalog"), 28100 + 100 * randrange(7)
     machine = Machine(
         folder / "home", environ={"MSXFCTL_CATALOG": str(catalog), "MSXFCTL_PORTS": f"{ports}-{ports + 99}", "PYTHONPATH": str(ROOT), **environ}
     )

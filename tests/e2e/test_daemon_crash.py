@@ -36,7 +36,8 @@ def load(plant: Plant) -> Iterator[Load]:
 
 
 def is_at(event: dict[str, Any], kind: str, step: str) -> bool:
-    return bool(event["kind"] == kind) and str(event.get("to") or event.get("does")).startswith(step)
+    said = str(event.get("to") or event.get("does"))
+    return bool(event["kind"] == kind and said.startswith(step))
 
 
 @pytest.mark.parametrize("service, kind, step, nth", AT, ids=[f"{service}-{kind}-{step}-{nth}".replace(" ", "-") for service, kind, step, nth in AT])
@@ -45,7 +46,7 @@ def test_killed_at(plant: Plant, load: Load, service: str, kind: str, step: str,
     rollout = plant.release(service)
 
     def reached() -> bool:
-        return sum(event["rollout"] == rollout and is_at(event, kind, step) for event in plant.events(after=seen)) >= nth
+        return len([event for event in plant.events(after=seen) if event["rollout"] == rollout and is_at(event, kind, step)]) >= nth
 
     until(f"{nth} x {kind} {step}", reached)
     plant.kill_daemon()

@@ -32,7 +32,7 @@ class Prober:
     def watch(self, slot: Slot) -> None:
         """Ask this instance from now on."""
         self.forget(slot)
-        self._probes[slot] = Probe(self._loop, slot.port, slot.cohort.release.health)
+        self._probes[slot] = Probe(self._loop, slot.id, slot.port, slot.cohort.release.health)
         self._unheard.add(slot)
         self._timers[slot] = self._loop.call_soon(self._ask, slot)
 

@@ -46,3 +46,8 @@ def test_nonsense_is_named(name: str, text: str) -> None:
     with pytest.raises(BadInput, match=name) as refused:
         settings.load({name: text})
     assert refused.value.remedy
+
+
+def test_a_home_too_deep_for_sockets_is_refused() -> None:
+    with pytest.raises(BadInput, match="too long"):
+        settings.load({"MSXFCTL_HOME": "/" + "deep/" * 20})

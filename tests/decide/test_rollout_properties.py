@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from ctl.decide import foresee
 from ctl.model.plan import EnsureGroup
 from ctl.model.rollout import TERMINAL, Phase
-from ctl.model.service import Handover, OnDeadline
+from ctl.model.service import Handover, OnDeadline, Strategy
 from tests.decide import driving
 from tests.decide.driving import Run
-from tests.decide.histories import CALM, DEATHS, LEFT, LOSSES, NEW, OLD, WISHES, Kind, Trouble, examples, fine, live_through, natures, runs, troubles
-from tests.decide.world import CRASHING, FAILING, GOOD, NEVER_READY
+from tests.decide.histories import BRISK, CALM, DEATHS, LEFT, LOSSES, NEW, OLD, WISHES, Kind, Trouble, examples, fine, live_through, natures, runs, troubles
+from tests.decide.world import CRASHING, FAILING, GOOD, NEVER_READY, World
 
 ANYTHING = Kind(stable=st.sampled_from([GOOD, GOOD, NEVER_READY, CRASHING]), leftovers=True)
 BROKEN = Kind(nature=fine, stable=st.sampled_from([NEVER_READY, CRASHING]), first=False, undo=False)
@@ -82,6 +82,15 @@ def test_a_bad_release_is_taken_back_by_itself(run: Run) -> None:
     assert run.phase is Phase.ROLLED_BACK, run.told()
     run.settle()
     assert_only(run, OLD, kept=NEW)
+
+
+def test_an_undo_to_a_known_good_release_need_not_prove_itself_again() -> None:
+    for known_good, ends in ((True, Phase.CERTIFIED), (False, Phase.ROLLED_BACK)):
+        world = World(replace(BRISK, strategy=Strategy.CANARY), 4, {OLD: GOOD, NEW: FAILING})
+        world.begin(OLD, 4)
+        run = Run(world, driving.new_rollout(world, NEW, skip_gates=known_good))
+        run.go()
+        assert run.phase is ends, run.told()
 
 
 @examples

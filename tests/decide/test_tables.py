@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +149,19 @@ def expect(verb: str, before: Rollout, outcome: str) -> None:
     assert after == before if outcome == "=" else after.phase == outcome
     if verb != "promote":
         assert act(verb, after) == after, "doing it again changes nothing"
+
+
+def test_resume_goes_on_with_the_time_that_was_left() -> None:
+    def ago(seconds: float) -> datetime:
+        return EPOCH - timedelta(seconds=seconds)
+
+    before = rollout_in(Phase.BAKING, last_progress_at=ago(10), unwell_since=ago(5), step_since=ago(20))
+    paused = verbs.pause(before, EPOCH, "lunch")
+    later = EPOCH + timedelta(hours=1)
+    resumed = verbs.resume(paused, later)
+    assert (later - resumed.last_progress_at, later - (resumed.unwell_since or later)) == (timedelta(seconds=10), timedelta(seconds=5))
+    assert (resumed.phase, resumed.phase_since, resumed.step_since, resumed.paused_s) == (Phase.BAKING, later, later, 3600.0)
+    assert (resumed.paused_from, resumed.paused_why) == (None, "")
 
 
 def test_superseding() -> None:

@@ -26,7 +26,7 @@ local:
   summary: One machine, in a hurry.
   rollout:
     {min_ready_s: 0.1, healthy_deadline_s: 20, progress_deadline_s: 60, drain_s: 5, bake_s: 0.4, abort_scale_down_delay_s: 0.3, scale_down_delay_s: 0.3,
-     step_s: 1.5, gate: {window_s: 1, min_requests: 3, min_p99_ms: 2000}}
+     step_s: 2, gate: {window_s: 1, min_requests: 3, min_p99_ms: 2000}}
 """
 HEAD = "name: {name}\ndomain: lending\nsummary: A small service.\nowner: lending\ntier: 1\nreplicas: {{local: {count}}}\n"
 SERVICES = {
@@ -98,6 +98,9 @@ class Plant:
                 found.setdefault(log.removesuffix(".log"), set()).add(pid)
         return found
 
+    def generation(self, slot: str) -> int:
+        return int(json.loads((self.home / "run" / "instances" / f"{slot}.json").read_text())["generation"])
+
     def starts(self, slot: str) -> int:
         """Count the processes that have ever listened in this slot, by its log."""
         return (self.home / "logs" / f"{slot}.log").read_text().count('"listens on ')
@@ -116,8 +119,7 @@ class Plant:
         """Require that no instance there has ever been started twice."""
         assert {one["restarts"] for one in self.plane.instances(service)} == {0}
         for slot in self.slots(service):
-            record = json.loads((self.home / "run" / "instances" / f"{slot}.json").read_text())
-            assert (record["generation"], self.starts(slot)) == (1, 1), slot
+            assert (self.generation(slot), self.starts(slot)) == (1, 1), slot
 
     def no_open_intents(self) -> None:
         waiting: dict[tuple[str, str], str] = {}

@@ -1,5 +1,6 @@
 """Is the rollout going well? Deadlines, crash loops, measured windows and the high-water mark of progress. Pure."""
 
+import math
 from dataclasses import replace
 from datetime import datetime
 
@@ -81,6 +82,15 @@ def quiet_s(rollout: Rollout, situation: Situation, over_in_s: float) -> float:
     since = rollout.step_since or rollout.phase_since
     window_in_s = verdict.due_in_s(rollout, since, situation.now) if _is_judged(rollout, situation) else LONGEST_QUIET_S
     return max(SOON_S, min(LONGEST_QUIET_S, over_in_s, window_in_s))
+
+
+def has_looked(rollout: Rollout, situation: Situation, step_s: float) -> bool:
+    """Whether enough windows have been measured since the step began to say that there is too little: time in which nobody measured is no evidence."""
+    since = rollout.step_since or rollout.phase_since
+    if not _is_judged(rollout, situation):
+        return True
+    wanted = min(verdict.KEPT, math.ceil(step_s / rollout.policy.gate.window_s) + 1)
+    return sum(one.at > since for one in rollout.measurements) >= wanted
 
 
 def _is_judged(rollout: Rollout, situation: Situation) -> bool:

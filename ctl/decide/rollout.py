@@ -147,7 +147,7 @@ def _gate(rollout: Rollout, situation: Situation, upkeep: tuple[Action, ...]) ->
     if passed:
         return transitions.step_on(rollout, situation, f"{step.weight_pct} % held for {spent:.0f} s: {passed[-1].why}", upkeep)
     last = rollout.measurements[-1].why if rollout.measurements else "no traffic was seen"
-    if spent < 3 * step.step_s:
+    if spent < 3 * step.step_s or not evidence.has_looked(rollout, situation, step.step_s):
         wait = SOON_S if upkeep else evidence.quiet_s(rollout, situation, 3 * step.step_s - spent)
         return Decision(actions=upkeep, next_state=rollout, again_in_s=wait, why=f"not enough evidence yet: {last}")
     return transitions.pause(rollout, situation, f"not enough evidence after {spent:.0f} s at {step.weight_pct} %: {last}", upkeep)

@@ -29,10 +29,10 @@ install: .venv/.run
 	@.boot/uv/bin/uv venv --quiet --allow-existing .venv
 
 .venv/.run: pyproject.toml .venv/bin/python
-	@.boot/uv/bin/uv pip install --quiet --python $(PY) --compile-bytecode --editable . && touch $@
+	@.boot/uv/bin/uv pip install --quiet --python $(PY) --compile-bytecode --editable . && $(PY) -m compileall -q ctl reference_apps && touch $@
 
 .venv/.test: pyproject.toml .venv/bin/python
-	@.boot/uv/bin/uv pip install --quiet --python $(PY) --compile-bytecode --editable '.[test]' && touch $@ .venv/.run
+	@.boot/uv/bin/uv pip install --quiet --python $(PY) --compile-bytecode --editable '.[test]' && $(PY) -m compileall -q ctl reference_apps && touch $@ .venv/.run
 
 clean:
 	@rm -rf .venv .boot .msxfctl

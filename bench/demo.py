@@ -68,7 +68,7 @@ def run(report: Report) -> None:
             shutil.rmtree(home, ignore_errors=True)
     story.kept("from the start to here", f"{story.elapsed_s:.0f} s (goal: under 120 s)", story.elapsed_s < 120)
     story.table()
-    farewell(story, machine, keep)
+    farewell(story, machine, "demo", keep)
     report.at_least("promises kept", sum(one.ok for one in story.promises), len(story.promises), "promises")
 
 
@@ -145,7 +145,7 @@ def _bad_release(stage: Stage) -> None:
     stage.story.chapter("A bad release of risk goes out: errors and slowness. The canary finds it; msxfctl takes it back")
     with _spoilt_source() as source:
         stage.machine.run("build", "risk", "--version", "1.2.0", "--source", str(source))
-    began = monotonic()
+    began, failed = monotonic(), stage.failures()
     with stage.story.working("risk 1.1.0 → 1.2.0, which is broken", lambda: f"{stage.load.tally.sent} requests"):
         stage.machine.run("deploy", "risk", "--version", "1.2.0", "--reason", "a bad day", may_fail=True)
     took = monotonic() - began
@@ -153,7 +153,7 @@ def _bad_release(stage: Stage) -> None:
     touched = _touched(last)
     found = f"{last['phase'].replace('_', ' ')} after {took:.1f} s; {last['abort_why']}"
     stage.story.kept("found and rolled back by itself", found, last["phase"] == "rolled_back")
-    stage.story.said(f"it touched {touched} requests in judged windows: a tenth of the decisions for a few seconds; approval parks what risk could not answer")
+    stage.story.said(f"it touched {touched} decisions; approval asks again for what risk could not answer: {stage.failures() - failed} customers saw an error")
     live = stage.machine.ask("show", "risk")
     stage.story.kept("risk 1.1.0 has all of the traffic again", f"{live['version']}, {live['ready']} of {live['desired']} ready", live["version"] == "1.1.0")
 
@@ -259,10 +259,11 @@ def _blame(story: Story, machine: Machine, error: str) -> None:
             story.said(line)
 
 
-def farewell(story: Story, machine: Machine, keep: bool) -> None:
+def farewell(story: Story, machine: Machine, target: str, keep: bool) -> None:
+    """Say how to look around: now, where it still runs, or next time."""
     if not keep:
         story.said("")
-        story.said("make demo KEEP=1 leaves all of it running, to look around in.")
+        story.said(f"make {target} KEEP=1 leaves all of it running, to look around in.")
         return
     story.said("")
     story.said(f"It is still running. Try, with MSXFCTL_HOME={os.path.relpath(machine.home)}:")

@@ -6,8 +6,9 @@ import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
+from bench.daemon import cpu_s, resident_mb
 from bench.demo import RATE, farewell, state_folder
 from bench.load import Call, Load
 from bench.machine import Failed, Machine, wait_until
@@ -17,6 +18,7 @@ from ctl.client import RemotePlane
 from ctl.model.view import ServiceRow
 
 ROLLED, HEALTHY_S, HANDS = 30, 60.0, 4
+SETTLING_S, WATCHED_S = 30.0, 15.0
 APPS = frozenset({"risk", "fraud", "approval", "ledger"})
 
 
@@ -34,7 +36,7 @@ def run(report: Report) -> None:
             machine.down()
             shutil.rmtree(home, ignore_errors=True)
     story.table()
-    farewell(story, machine, keep)
+    farewell(story, machine, "fleet", keep)
     report.at_least("promises kept", sum(one.ok for one in story.promises), len(story.promises), "promises")
 
 
@@ -60,7 +62,20 @@ def _play(story: Story, machine: Machine) -> None:
     story.kept(f"every service healthy in under {HEALTHY_S:.0f} s", f"{len(names)} services, {status['ready']} instances, {took:.1f} s", took < HEALTHY_S)
     with story.working("waiting until every release is certified"):
         wait_until("every release is certified", lambda: not plane.status()["rolling"], within_s=120, every_s=0.5)
+    _idle(story, machine)
     _roll(story, plane, names, status["gateway"])
+
+
+def _idle(story: Story, machine: Machine) -> None:
+    """Measure what the daemon costs while all of it runs and nothing happens; what came before has settled by then."""
+    pid = machine.daemon_pid()
+    with story.working("watching the daemon while nothing happens"):
+        sleep(SETTLING_S)
+        before, began = cpu_s(pid), monotonic()
+        sleep(WATCHED_S)
+        busy, memory = 100 * (cpu_s(pid) - before) / (monotonic() - began), resident_mb(pid)
+    story.kept("the daemon, when nothing happens, under 2 % of a core", f"{busy:.1f} %", busy < 2)
+    story.kept("the daemon's memory under 150 MB", f"{memory:.0f} MB", memory < 150)
 
 
 def _roll(story: Story, plane: RemotePlane, names: Sequence[str], gateway: str) -> None:

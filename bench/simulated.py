@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import perf_counter
 
+from ctl.backends.artifacts.memory import MemoryArtifacts
 from ctl.backends.clock import ManualClock
 from ctl.backends.runtimes.memory import MemoryRuntime
 from ctl.control.desired import Desired, Wanted
@@ -73,7 +74,8 @@ class Simulation:
         self.clock = ManualClock(EPOCH)
         self.runtime = MemoryRuntime(self.clock, start_s=start_s, hosts=2000)
         self.traffic = Traffic(self.runtime, {})
-        self.doors: Doors = replace(memory_doors(catalog, self.clock), runtime=self.runtime, metrics=self.traffic)
+        self._artifacts = MemoryArtifacts(self.clock)
+        self.doors: Doors = replace(memory_doors(catalog, self.clock), runtime=self.runtime, metrics=self.traffic, artifacts=self._artifacts)
         self.desired = Desired(self.doors)
         fences = Fences(self.doors)
         self.ticker = Ticker(self.doors, self.desired, fences)
@@ -92,7 +94,7 @@ class Simulation:
 
     def build(self, service: str, version: str) -> str:
         """Build a version and return the id of the release it will be."""
-        self.plane.build(service, version)
+        self._artifacts.seed(service, version)
         return pin(self._catalog.services[service], self.doors.artifacts.resolve(service, version), self.clock.now()).id
 
     def release_everything(self, version: str = "1.0.0") -> None:

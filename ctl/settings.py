@@ -8,6 +8,7 @@ from pathlib import Path
 from ctl.errors import BadInput
 
 PACKAGE = Path(__file__).parent
+LONGEST_HOME = 107 - len("/run/launcher.sock")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> S
         raise BadInput(f"MSXFCTL_GATEWAY is {gateway!r}", remedy="set it to auto, envoy or proxy")
     low, high = _ports(env.get("MSXFCTL_PORTS", "18000-28000"))
     return Settings(
-        home=Path(env.get("MSXFCTL_HOME", here / ".msxfctl")).absolute(),
+        home=_home(Path(env.get("MSXFCTL_HOME", here / ".msxfctl")).absolute()),
         catalog=Path(env.get("MSXFCTL_CATALOG", here / "catalog" if is_project else _shipped("catalog"))).absolute(),
         root=here if is_project else PACKAGE.parent,
         templates=_shipped("templates"),
@@ -58,6 +59,14 @@ def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> S
         ports_from=low,
         ports_to=high,
     )
+
+
+def _home(folder: Path) -> Path:
+    """Refuse a state folder whose sockets could have no name: the kernel allows 107 bytes for one."""
+    if len(os.fsencode(folder)) > LONGEST_HOME:
+        found = f"{folder} has {len(os.fsencode(folder))} bytes"
+        raise BadInput("the path of the state folder is too long for its sockets", found=found, remedy=f"set MSXFCTL_HOME to one of at most {LONGEST_HOME}")
+    return folder
 
 
 def _shipped(name: str) -> Path:

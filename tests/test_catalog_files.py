@@ -80,8 +80,8 @@ def test_the_four_apps_stand_as_the_demo_needs_them(company: CatalogSnapshot) ->
 
 def test_risk_has_a_short_canary_on_one_machine_and_a_long_one_in_prod(company: CatalogSnapshot) -> None:
     local, prod = company.services["risk"].rollout, YamlCatalog(CATALOG, "prod", judge=judge).snapshot().services["risk"].rollout
-    assert [(step.weight_pct, step.step_s) for step in local.steps] == [(10, 6), (50, 4)]
-    assert (local.gate.window_s, local.gate.min_requests, local.gate.max_error_pct, local.gate.max_p99_ratio, local.gate.min_p99_ms) == (2, 10, 1, 3, 150)
+    assert [(step.weight_pct, step.step_s) for step in local.steps] == [(20, 5), (50, 4)]
+    assert (local.gate.window_s, local.gate.min_requests, local.gate.max_error_pct, local.gate.max_p99_ratio, local.gate.min_p99_ms) == (3, 8, 1, 3, 150)
     assert (local.min_ready_s, local.bake_s, local.drain_s) == (0.5, 1, 10)
     assert [(step.weight_pct, step.step_s) for step in prod.steps] == [(1, 300), (5, 300), (25, 300), (50, 300)]
     assert prod.surge == Share(value=25, percent=True)

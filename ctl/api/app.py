@@ -26,7 +26,7 @@ def create(backing: Backing, version: str) -> FastAPI:
         yield
         follower.stop()
 
-    app = FastAPI(title="msxfctl", version=version, description=ABOUT, lifespan=life, redirect_slashes=False)
+    app = FastAPI(title="msxfctl", version=version, description=ABOUT, lifespan=life, redirect_slashes=False, docs_url=None, redoc_url=None)
     app.state.backing, app.state.follower = backing, follower
     for module in (services, rollouts, records, system):
         app.include_router(module.router)
@@ -48,14 +48,14 @@ def _refuse(_: Request, error: Exception) -> JSONResponse:
 def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     mistakes = [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()]
-    bad = BadInput(f"{request.method} {request.url.path}: {mistakes[0]}", found="; ".join(mistakes), remedy="see /docs for what this takes")
+    bad = BadInput(f"{request.method} {request.url.path}: {mistakes[0]}", found="; ".join(mistakes), remedy="see /openapi.json for what this takes")
     return _refuse(request, bad)
 
 
 def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
-        return _refuse(request, NotFound(f"there is nothing at {request.url.path}", remedy="see /docs for what there is"))
+        return _refuse(request, NotFound(f"there is nothing at {request.url.path}", remedy="see /openapi.json for what there is"))
     title = f"{request.method} {request.url.path}: {error.detail}"
-    body = problem(BadInput(title, remedy="see /docs for what this takes")) | {"status": error.status_code}
+    body = problem(BadInput(title, remedy="see /openapi.json for what this takes")) | {"status": error.status_code}
     return JSONResponse(body, status_code=error.status_code, media_type="application/problem+json")

@@ -11,7 +11,7 @@ from ctl.model.view import RolloutView, ServiceView
 if TYPE_CHECKING:
     from ctl.ports import Plane
 
-GOOD, BAD, WAITS, LATE = "good", "bad", "waits", "late"
+GOOD, BAD, WAITS, LATE = "good", "bad", "waits", "under way"
 EXIT = {GOOD: 0, BAD: 1, WAITS: 9, LATE: 7}
 SILENT_FOR_S = 20.0
 ERRORS_READ = 200
@@ -59,7 +59,7 @@ class Watch:
 
     @property
     def result(self) -> str:
-        """Return how it went, or goes: good, bad, waits (for a person), late (it still runs)."""
+        """Return how it went, or goes: good, bad, waits (for a person), under way (it still runs)."""
         if self.view["phase"] in self.wanted:
             return GOOD
         if self.view["phase"] == "paused":

@@ -12,7 +12,7 @@ from ctl.model.fleet import Fleet, Group, Instance, InstancePhase, Routes
 from ctl.model.plan import Plan
 from ctl.model.release import Artifact
 from ctl.model.rollout import Measurement, Phase, Rollout, Side
-from ctl.model.service import Service
+from ctl.model.service import Service, Strategy
 from ctl.model.situation import Situation
 from ctl.model.view import (
     ArtifactView,
@@ -137,7 +137,7 @@ def _group(group: Group, known: Service, wanted: Wanted, routes: Routes, now: da
 
 def rollout(one: Rollout, now: datetime, waiting: str) -> RolloutView:
     """Return a rollout; `waiting` is what its last decision said."""
-    ended = one.finished_at or now
+    ended, strategy = one.finished_at or now, rolling_view.strategy_of(one)
     return RolloutView(
         id=one.id,
         service=one.service,
@@ -146,10 +146,10 @@ def rollout(one: Rollout, now: datetime, waiting: str) -> RolloutView:
         from_version=version_of(one.from_release),
         to_release=one.to_release,
         to_version=version_of(one.to_release) or "",
-        strategy=one.policy.strategy.value,
+        strategy=strategy.value,
         phase=one.phase.value,
         step=one.step,
-        steps=len(one.policy.steps),
+        steps=len(one.policy.steps) if strategy is Strategy.CANARY else 0,
         active=one.is_active,
         paused_why=one.paused_why,
         abort_why=one.abort_why,

@@ -1,16 +1,18 @@
 """Is the rollout going well? Deadlines, crash loops, measured windows and the high-water mark of progress. Pure."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ctl.decide import groups as reading
 from ctl.decide import transitions, verdict, view
+from ctl.decide.effects import SOON_S
 from ctl.decide.view import View
 from ctl.model.plan import Decision
 from ctl.model.rollout import Phase, Progress, Rollout, Verdict
 from ctl.model.service import OnDeadline
 from ctl.model.situation import Situation
 
+LONGEST_QUIET_S = 10.0
 TIMED = frozenset({Phase.STEPPING, Phase.PROMOTING})
 
 
@@ -33,7 +35,7 @@ def failing(rollout: Rollout, situation: Situation, seen: View) -> Decision | No
 def measured(rollout: Rollout, situation: Situation) -> Rollout:
     """Judge the newest window if one is due, and count it; a release without traffic is not judged, one without traffic is no measure for another."""
     since = rollout.step_since or rollout.phase_since
-    if situation.routes.weight_of(rollout.to_release) == 0 or rollout.skip_gates or not verdict.is_due(rollout, since, situation.now):
+    if not _is_judged(rollout, situation) or verdict.due_in_s(rollout, since, situation.now) > 0:
         return rollout
     before = rollout.from_release if rollout.from_release and situation.routes.weight_of(rollout.from_release) else None
     target, stable = verdict.side(situation.readings, rollout.to_release), verdict.side(situation.readings, before) if before else None
@@ -71,15 +73,24 @@ def progressed(rollout: Rollout, situation: Situation, seen: View) -> Rollout:
     return replace(rollout, progress=now, last_progress_at=situation.now, last_allowed=allowed)
 
 
+def quiet_s(rollout: Rollout, situation: Situation, over_in_s: float) -> float:
+    """Return how long a rollout that only collects evidence may be left alone: until the next window, or until its time is over.
+
+    Whatever happens to an instance wakes it before; LONGEST_QUIET_S keeps those who collect the figures at it.
+    """
+    since = rollout.step_since or rollout.phase_since
+    window_in_s = verdict.due_in_s(rollout, since, situation.now) if _is_judged(rollout, situation) else LONGEST_QUIET_S
+    return max(SOON_S, min(LONGEST_QUIET_S, over_in_s, window_in_s))
+
+
+def _is_judged(rollout: Rollout, situation: Situation) -> bool:
+    """Whether windows are judged now: a release without traffic is not, and a known-good one need not be."""
+    return situation.routes.weight_of(rollout.to_release) > 0 and not rollout.skip_gates
+
+
 def harm(rollout: Rollout) -> str:
     worst = next((one for one in reversed(rollout.measurements) if one.verdict is Verdict.HARM), None)
     return f"{rollout.to_release} does harm: {worst.why if worst else 'limits broken'}"
-
-
-def deadline_of(rollout: Rollout) -> datetime | None:
-    """Return when the rollout gives up unless it makes progress; None where nothing is timed."""
-    since = _idle_since(rollout)
-    return since + timedelta(seconds=_patience_s(rollout)) if since else None
 
 
 def _patience_s(rollout: Rollout) -> float:

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 from ctl.decide import rollout as rolling
 from ctl.decide.groups import is_available
-from ctl.model.fleet import Group, Instance, InstancePhase, Reading, Routes
+from ctl.model.fleet import Group, Instance, InstancePhase, Reading
 from ctl.model.plan import Action, Deregister, DrainInstances, EnsureGroup, Plan, PlanStep, Register, RemoveGroup, SetRoutes
 from ctl.model.rollout import Phase, Rollout
-from ctl.model.service import Handover, RolloutPolicy
+from ctl.model.service import Handover
 from ctl.model.situation import Situation
 
 MOST_TICKS = 5000
@@ -204,11 +204,6 @@ class _World:
 
 def _calm(one: Instance, now: datetime) -> Reading:
     return Reading(service=one.service, release=one.release, instance=one.id, requests=1_000_000, errors=0, p99_ms=1.0, window_s=1.0, at=now)
-
-
-def imagine(service: str, policy: RolloutPolicy, desired: int, now: datetime) -> Situation:
-    """Return an empty world for a service that has never run."""
-    return Situation(service=service, policy=policy, desired=desired, stable=None, routes=Routes(service=service), now=now)
 
 
 def nothing(rollout: Rollout, situation: Situation) -> Plan:

@@ -140,7 +140,7 @@ def _gate(rollout: Rollout, situation: Situation, upkeep: tuple[Action, ...]) ->
         return Decision(
             actions=upkeep,
             next_state=rollout,
-            again_in_s=min(LOOK_S, step.step_s - spent),
+            again_in_s=SOON_S if upkeep else evidence.quiet_s(rollout, situation, step.step_s - spent),
             why=f"{step.weight_pct} % of the traffic for {spent:.0f} of {step.step_s:g} s",
         )
     passed = [one for one in rollout.measurements if one.at > since and one.verdict is Verdict.OK]
@@ -148,7 +148,8 @@ def _gate(rollout: Rollout, situation: Situation, upkeep: tuple[Action, ...]) ->
         return transitions.step_on(rollout, situation, f"{step.weight_pct} % held for {spent:.0f} s: {passed[-1].why}", upkeep)
     last = rollout.measurements[-1].why if rollout.measurements else "no traffic was seen"
     if spent < 3 * step.step_s:
-        return Decision(actions=upkeep, next_state=rollout, again_in_s=min(LOOK_S, 3 * step.step_s - spent), why=f"not enough evidence yet: {last}")
+        wait = SOON_S if upkeep else evidence.quiet_s(rollout, situation, 3 * step.step_s - spent)
+        return Decision(actions=upkeep, next_state=rollout, again_in_s=wait, why=f"not enough evidence yet: {last}")
     return transitions.pause(rollout, situation, f"not enough evidence after {spent:.0f} s at {step.weight_pct} %: {last}", upkeep)
 
 
@@ -187,7 +188,8 @@ def _baking(rollout: Rollout, situation: Situation, seen: View) -> Decision:
     actions = effects.carry_out(situation, seen.all, Wish(grow, take, view.split(seen, 100)))
     if is_whole and not actions and not any(old.size for old in seen.olds) and baked >= policy.bake_s:
         return transitions.end(rollout, situation, Phase.CERTIFIED, f"{rollout.to_release} is live: {target.ready} of {desired} ready")
-    wait = SOON_S if actions else min(LOOK_S, max(SOON_S, policy.bake_s - baked))
+    over_in_s = (policy.scale_down_delay_s if keep_old else policy.bake_s) - baked
+    wait = SOON_S if actions else evidence.quiet_s(rollout, situation, over_in_s) if is_whole and over_in_s > 0 else LOOK_S
     why = f"all of the traffic for {baked:.0f} of {policy.bake_s:g} s" if is_whole else f"wait until {target.release} is whole again: {view.unready(seen)}"
     return Decision(actions=actions, next_state=rollout, again_in_s=wait, why=why)
 

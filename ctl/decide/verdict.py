@@ -30,10 +30,10 @@ def doubted(measurement: Measurement, silent: int) -> Measurement:
     return replace(measurement, verdict=Verdict.UNKNOWN, why=f"{silent} instances with traffic say nothing about it; of the rest, {measurement.why}")
 
 
-def is_due(rollout: Rollout, since: datetime, now: datetime) -> bool:
-    """Whether a whole window has passed since traffic began (`since`) and since the last measurement."""
+def due_in_s(rollout: Rollout, since: datetime, now: datetime) -> float:
+    """Return the seconds until a whole window has passed since traffic began (`since`) and since the last measurement; 0 or less: it has."""
     last = rollout.measurements[-1].at if rollout.measurements else since
-    return (now - max(last, since)).total_seconds() >= rollout.policy.gate.window_s
+    return rollout.policy.gate.window_s - (now - max(last, since)).total_seconds()
 
 
 def counted(rollout: Rollout, measurement: Measurement) -> tuple[tuple[Measurement, ...], int]:

@@ -49,9 +49,14 @@ def view_of(rollout: Rollout, situation: Situation) -> View:
 
 def effective_strategy(rollout: Rollout, situation: Situation) -> Strategy:
     """Return how this rollout really goes: a first release, an undo, a single writer and a size of 0 roll; the rest follow their policy."""
-    if rollout.from_release is None or rollout.skip_gates or situation.handover is Handover.STANDBY or not (rollout.desired or situation.desired):
+    if situation.handover is Handover.STANDBY or not (rollout.desired or situation.desired):
         return Strategy.ROLLING
-    if rollout.policy.strategy is Strategy.CANARY and not rollout.policy.steps:
+    return strategy_of(rollout)
+
+
+def strategy_of(rollout: Rollout) -> Strategy:
+    """Return how a rollout goes as far as it alone decides it: a first release, an undo to a known-good one and a canary without steps roll."""
+    if rollout.from_release is None or rollout.skip_gates or (rollout.policy.strategy is Strategy.CANARY and not rollout.policy.steps):
         return Strategy.ROLLING
     return rollout.policy.strategy
 

@@ -27,7 +27,8 @@ UNMATCHED = "unmatched"
 class Door:
     """Wraps an app. The paths of the contract are its own; they are neither held nor counted."""
 
-    def __init__(self, app: App, life: Life) -> None:
+    def __init__(self, app: App, life: Life, *, instance: str = "") -> None:
+        self._name = ((b"x-msxf-instance", instance.encode()),) if instance else ()
         self._app = app
         self._life = life
         self._figures = metrics.RequestFigures(lambda: life.in_flight)
@@ -86,7 +87,7 @@ class Door:
 
     async def _readyz(self, send: Send) -> None:
         status, body = self._life.readiness()
-        await respond(send, status, body)
+        await respond(send, status, body, headers=self._name)
 
     async def _metrics(self, send: Send) -> None:
         await respond(send, 200, metrics.text(), kind=metrics.CONTENT_TYPE)

@@ -48,7 +48,7 @@ class _Server(uvicorn.Server):
         self._log = log.logger("ctl.kit")
         self._exit_code = 0
         self._was_quiet = False
-        super().__init__(_config(Door(app, self._life), identity))
+        super().__init__(_config(Door(app, self._life, instance=identity.instance), identity))
 
     async def serve(self, sockets: Any = None) -> None:
         await super().serve(sockets)

@@ -45,7 +45,7 @@ def test_show_prints_what_is_declared(files: Console) -> None:
     text = files.run("catalog", "show", "risk").out
     assert "\nscale\n  min  2\n  max  60\n" in text
     assert "  surge                     25 %\n" in text
-    assert "    - weight_pct  10\n      pause       no\n" in text
+    assert "    - weight_pct  20\n      pause       no\n" in text
 
 
 @pytest.mark.parametrize("command", ["show", "graph", "impact"])

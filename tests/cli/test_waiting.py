@@ -81,7 +81,7 @@ def test_no_color_keeps_the_block_and_drops_the_colours(console: Console, monkey
 def test_a_timeout_says_that_it_goes_on(console: Console) -> None:
     console.plane.story("risk", stories.halfway())
     ran = console.run(*DEPLOY, "--timeout", "10ms", "-o", "json")
-    assert (ran.status, ran.document["result"], ran.document["undo"]) == (7, "late", "msxfctl abort risk")
+    assert (ran.status, ran.document["result"], ran.document["undo"]) == (7, "under way", "msxfctl abort risk")
     assert "not over after 0.01 s; the rollout goes on" in ran.err
 
 

@@ -1,5 +1,6 @@
 """The parts of the local runtime that need no instance: answers and what they mean, back-off, /proc, locks, logs, ports, records."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from ctl.backends.runtimes import backoff
 from ctl.backends.runtimes.local import burial, endings, files, locks, logfiles, portrange, processes, readiness, roster, site, starting, wire
 from ctl.backends.runtimes.local.portrange import PortRange
+from ctl.backends.runtimes.local.probe import Probe
 from ctl.backends.runtimes.local.readiness import Heard, Standing
 from ctl.backends.runtimes.local.site import Pace, Site
 from ctl.backends.runtimes.local.slots import Cohort, GroupRecord, Slot, SlotRecord
@@ -278,6 +280,38 @@ def test_ports_are_free_and_each_is_given_once() -> None:
         assert given_out == set(range(28900, 28921)) - {28905}
         with pytest.raises(BackendError, match="no port from 28900 to 28920"):
             some.take(given_out)
+
+
+def test_who_met_a_stranger_goes_on_elsewhere() -> None:
+    some = PortRange(20000, 27999)
+    first = some.take(set())
+    followers = []
+    for _ in range(8):
+        some.move()
+        followers.append(some.take(set()))
+    assert all(20000 <= port <= 27999 for port in followers)
+    assert sum(abs(port - first) > 50 for port in followers) >= 5, "a neighbour that takes ports in turn is left behind"
+
+
+@pytest.mark.parametrize("says, status", [("", 200), ("x-msxf-instance: shop-1-1\r\n", 200), ("X-Msxf-Instance: shop-1-2\r\n", None)])
+def test_only_an_answer_in_its_own_name_counts(says: str, status: int | None) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 200 OK\r\n{says}content-length: 2\r\n\r\n{{}}".encode())
+        await writer.drain()
+
+    async def asked() -> readiness.Heard:
+        loop, answer = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            one = Probe(loop, "shop-1-1", server.sockets[0].getsockname()[1], Health())
+            one.ask(answer.set_result)
+            heard: readiness.Heard = await asyncio.wait_for(answer, 5)
+            one.close()
+            return heard
+
+    heard = asyncio.run(asked())
+    assert heard.status == status
+    assert (heard.reason == "") is (status == 200)
 
 
 def test_a_group_is_the_same_after_a_stay_on_disk(tmp_path: Path) -> None:

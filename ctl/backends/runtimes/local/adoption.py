@@ -49,7 +49,7 @@ class Adoption:
 
     def _adopt_slot(self, slot: Slot) -> None:
         written = wire.read_record(self._site.record(slot.id))
-        if written is not None and written.is_running:
+        if written is not None and (written.is_running or written.has_just_ended):
             self._adopt_living(slot, written)
         elif slot.is_draining:
             if self._keeper.acting:

@@ -186,8 +186,8 @@ class Keeper:
         self.let_go(slot)
         if not slot.is_draining:
             self._enter(slot, InstancePhase.UNREADY, "its process has ended")
-        self._hurry_heirs(slot)
         self.spawn(self._after_end(slot, process, ready_s))
+        self._hurry_heirs(slot)
 
     async def _after_end(self, slot: Slot, process: Process, ready_s: float) -> None:
         record = await burial.how_it_ended(self._site, slot.id, slot.generation)

@@ -15,9 +15,13 @@ class PortRange:
 
     def __init__(self, first: int, last: int) -> None:
         self._first, self._last = first, last
-        self._turn = itertools.cycle(range(first, last + 1))
-        for _ in range(random.randrange(last - first + 1)):
-            next(self._turn)
+        self.move()
+
+    def move(self) -> None:
+        """Go on from another place: a stranger was in our way, perhaps a home that would stay one step ahead of us."""
+        size = self._last - self._first + 1
+        start = random.randrange(size)
+        self._turn = (self._first + number % size for number in itertools.count(start))
 
     def take(self, taken: Set[int]) -> int:
         """Return a free port that is not `taken`. Raises BackendError when there is none."""

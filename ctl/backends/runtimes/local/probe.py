@@ -15,14 +15,16 @@ from ctl.model.service import Health
 
 MOST_BODY = 64 * 1024
 HOST = "127.0.0.1"
+WHO = b"x-msxf-instance"
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer; status 0 is one that is no HTTP."""
+    """An answer; status 0 is one that is no HTTP. `instance` is who gave it, where it says so."""
 
     status: int
     body: bytes = b""
+    instance: str = ""
 
 
 Tell = Callable[[Reply | None], None]
@@ -72,6 +74,10 @@ class Line(asyncio.Protocol):
             self._end(Reply(0))
             self.drop()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == WHO:
+            self._instance = value.decode("latin-1")
+
     def on_headers_complete(self) -> None:
         self._status = self._parser.get_status_code()
 
@@ -81,19 +87,19 @@ class Line(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         stays = self._parser.should_keep_alive()
-        self._end(Reply(self._status, self._body))
+        self._end(Reply(self._status, self._body, self._instance))
         if not stays:
             self.drop()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        self._end(Reply(self._status, self._body) if self._status else None)
+        self._end(Reply(self._status, self._body, self._instance) if self._status else None)
 
     def _begin(self, request: bytes, tell: Tell) -> None:
         self._request = request
         self._tell = tell
         self._parser = httptools.HttpResponseParser(self)
-        self._status, self._body = 0, b""
+        self._status, self._body, self._instance = 0, b"", ""
 
     def _end(self, reply: Reply | None) -> None:
         tell, self._tell = self._tell, None
@@ -102,10 +108,11 @@ class Line(asyncio.Protocol):
 
 
 class Probe:
-    """Asks one port. One question at a time; whoever asked is told exactly once, unless the probe is closed before."""
+    """Asks one port for one instance. One question at a time; whoever asked is told exactly once, unless the probe is closed before."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, port: int, health: Health) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, instance: str, port: int, health: Health) -> None:
         self._loop = loop
+        self._instance = instance
         self._port = port
         self._timeout_s = health.timeout_s
         self._ready, self._live = (_request(path, port) for path in (health.ready_path, health.live_path))
@@ -113,6 +120,10 @@ class Probe:
         self._timer: asyncio.TimerHandle | None = None
         self._opening: asyncio.Task[None] | None = None
         self._tell: Callable[[Heard], None] | None = None
+
+    @property
+    def is_asking(self) -> bool:
+        return self._tell is not None
 
     def ask(self, tell: Callable[[Heard], None]) -> None:
         """Ask the readiness path; where that brings no answer, ask the liveness path too."""
@@ -124,7 +135,10 @@ class Probe:
         self._drop_line()
 
     def _readiness(self, reply: Reply | None, trouble: str = "") -> None:
-        if reply is not None:
+        if reply is not None and reply.instance not in ("", self._instance):
+            self._drop_line()
+            self._conclude(readiness.heard(None, b"", alive=False, trouble=f"{reply.instance} answers on port {self._port}"))
+        elif reply is not None:
             self._conclude(readiness.heard(reply.status, reply.body))
         elif trouble:
             self._conclude(readiness.heard(None, b"", alive=False, trouble=trouble))

@@ -21,7 +21,7 @@ class Prober:
         self._heard = heard
         self._wait_s = wait_s
         self._probes: dict[Slot, Probe] = {}
-        self._timers: dict[Slot, asyncio.TimerHandle] = {}
+        self._timers: dict[Slot, asyncio.Handle] = {}
         self._unheard: set[Slot] = set()
 
     @property
@@ -32,16 +32,16 @@ class Prober:
     def watch(self, slot: Slot) -> None:
         """Ask this instance from now on."""
         self.forget(slot)
-        self._probes[slot] = Probe(self._loop, slot.port, slot.cohort.release.health)
+        self._probes[slot] = Probe(self._loop, slot.id, slot.port, slot.cohort.release.health)
         self._unheard.add(slot)
-        self._timers[slot] = self._loop.call_later(0, self._ask, slot)
+        self._timers[slot] = self._loop.call_soon(self._ask, slot)
 
     def hurry(self, slot: Slot) -> None:
         """Ask a watched instance now, unless it is being asked."""
-        timer = self._timers.get(slot)
-        if timer is not None and not timer.cancelled() and timer.when() > self._loop.time():
+        probe, timer = self._probes.get(slot), self._timers.get(slot)
+        if probe is not None and timer is not None and not probe.is_asking:
             timer.cancel()
-            self._timers[slot] = self._loop.call_later(0, self._ask, slot)
+            self._timers[slot] = self._loop.call_soon(self._ask, slot)
 
     def forget(self, slot: Slot) -> None:
         """Ask it no more; what it has been asked already is not heard."""

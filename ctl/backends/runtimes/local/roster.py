@@ -83,7 +83,7 @@ class Roster:
         self._changed.add(cohort.release.service)
         self._unwritten[cohort.key] = cohort
         if self._flush_due is None:
-            self._flush_due = self._loop.call_soon(self._flush_quietly)
+            self._flush_due = self._loop.call_soon(self.try_flush)
 
     def flush(self) -> None:
         """Write and show what has changed, now. Raises OSError; what could not be written is tried again."""
@@ -96,13 +96,13 @@ class Roster:
                 files.write(path(self._site, cohort), codec.to_json(cohort.record()))
             del self._unwritten[key]
 
-    def _flush_quietly(self) -> None:
-        self._flush_due = None
+    def try_flush(self) -> None:
+        """Like flush(), for changes that must not wait for the disk."""
         try:
             self.flush()
         except OSError as error:
             log.warning("what runs could not be written down, next try in %.0f s: %s", AGAIN_S, error)
-            self._flush_due = self._loop.call_later(AGAIN_S, self._flush_quietly)
+            self._flush_due = self._loop.call_later(AGAIN_S, self.try_flush)
 
     def _show(self) -> None:
         changed, self._changed = self._changed, set()

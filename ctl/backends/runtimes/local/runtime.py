@@ -112,8 +112,11 @@ class LocalRuntime:
             if self._lead is not None:
                 return True
             supervisor = self._supervisor()
-            self._site.prepare()
-            lead = locks.hold_signed(self._site.runtime_lock)
+            try:
+                self._site.prepare()
+                lead = locks.hold_signed(self._site.runtime_lock)
+            except OSError as error:
+                raise BackendError(f"could not use {self._site.home}", found=str(error), remedy="make the state folder writable for this user") from error
             if lead is not None:
                 self._wait("take up the instances that run", self._submit(supervisor.adopt(acting=True)), CALL_S)
                 self._lead = lead

@@ -47,6 +47,7 @@ class Dispatch:
         """Keep every slot's port, except where a stranger listens on it by now. Raises BackendError."""
         for slot in slots:
             if not portrange.is_free(slot.port):
+                self._ports.move()
                 slot.port = self._ports.take(taken)
 
     def send(self, release: Release, slots: Sequence[Slot]) -> Sequence[Outcome]:

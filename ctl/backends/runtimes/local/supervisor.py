@@ -38,7 +38,7 @@ class Supervisor:
         self._keeper.acting = self._roster.keeps = acting
         adoption = Adoption(self._site, self._roster, self._keeper, known)
         adoption.adopt()
-        self._roster.flush()
+        self._roster.try_flush()
         if acting:
             self._keeper.spawn(adoption.sweep())
 
@@ -47,7 +47,7 @@ class Supervisor:
         deadline = monotonic() + SETTLE_S
         while not self._keeper.is_settled and monotonic() < deadline:
             await asyncio.sleep(POLL_S)
-        self._roster.flush()
+        self._roster.try_flush()
 
     def let_go(self) -> None:
         """Stop watching everything; all of it goes on."""
@@ -65,11 +65,11 @@ class Supervisor:
             cohort.turn.release()
 
     def drain(self, ids: Sequence[str], deadline: datetime) -> None:
-        """Tell these to go, once it is on record that they should. Raises OSError."""
+        """Tell these to go, once it is on record that they should, if the disk allows it."""
         leaving = [slot for slot in map(self._roster.slot, ids) if slot is not None and not slot.is_draining]
         for slot in leaving:
             self._keeper.drain(slot, deadline)
-        self._roster.flush()
+        self._roster.try_flush()
         for slot in leaving:
             self._keeper.begin_drain(slot)
 
@@ -87,7 +87,7 @@ class Supervisor:
             finally:
                 cohort.is_closing = False
             self._roster.erase(cohort)
-            self._roster.flush()
+            self._roster.try_flush()
 
     async def stop_all(self, within_s: float) -> None:
         """Drain every instance within this time, kill what is left, forget all groups and end the launcher. Raises BackendError."""
@@ -96,7 +96,7 @@ class Supervisor:
         for slot in self._roster.slots():
             if not slot.is_draining or slot.drain_by is None or slot.drain_by > deadline:
                 self._keeper.drain(slot, deadline)
-        self._roster.flush()
+        self._roster.try_flush()
         for slot in self._roster.slots():
             self._keeper.begin_drain(slot)
         await self._emptied(monotonic() + within_s + burial.GIVE_UP_S)
@@ -130,7 +130,7 @@ class Supervisor:
                 await self._undo(slot)
             raise
         finally:
-            self._roster.flush()
+            self._roster.try_flush()
 
     async def _undo(self, slot: Slot) -> None:
         """Drop a slot whose start failed; a launcher that died before it answered may have started it all the same."""
@@ -154,7 +154,7 @@ class Supervisor:
             self._keeper.let_go(slot)
             if not slot.is_draining:
                 self._keeper.drain(slot, self._clock.now())
-        self._roster.flush()
+        self._roster.try_flush()
         is_over = await asyncio.gather(*(self._killed(slot) for slot in slots))
         if not all(is_over):
             left = [slot.id for slot, over in zip(slots, is_over, strict=True) if not over]

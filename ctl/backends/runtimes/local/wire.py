@@ -70,6 +70,11 @@ class Record:
     def is_running(self) -> bool:
         return self.ended_at is None and self.boot == processes.boot() and processes.is_alive(self.process)
 
+    @property
+    def has_just_ended(self) -> bool:
+        """Whether it runs no more and its launcher is about to write down how it ended."""
+        return self.ended_at is None and self.boot == processes.boot() and not processes.is_alive(self.process) and processes.is_alive(self.launcher)
+
 
 def order(data: Mapping[str, Any]) -> Order:
     """Read an order. Raises KeyError, TypeError, ValueError."""

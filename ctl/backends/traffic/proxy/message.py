@@ -49,7 +49,7 @@ class Request:
 
 @dataclass(slots=True)
 class Head:
-    """The head of an answer. `length`: bytes of the body; None where only its end tells."""
+    """The head of an answer. Without a length and without chunks, only the end of the connection ends its body."""
 
     status: int
     reason: bytes

@@ -1,6 +1,7 @@
 """Repayment schedules in one process: how many a second, exact to the fen, dates and lines included, for loans that differ in amount, rate and day."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from time import perf_counter
@@ -30,6 +31,7 @@ def run(report: Report) -> None:
             report.at_least(f"schedules of {PERIODS}: {name}", speed, GOAL, "schedules/s")
         else:
             report.note(f"schedules of {PERIODS}: {name}", speed, "schedules/s")
+    report.note(f"schedules of {PERIODS}: annuity, 30/360, each loan its own rate", _schedules_a_second(LoanProduct(), _strangers()), "schedules/s")
     report.note("cost of a loan (IRR, XIRR)", _costs_a_second(credits[:500]), "loans/s")
 
 
@@ -44,6 +46,11 @@ def _credits() -> list[Credit]:
         )
         for number in range(LOANS)
     ]
+
+
+def _strangers() -> list[Credit]:
+    """Return loans each of which has a rate of its own: nothing that was worked out for one serves another."""
+    return [replace(credit, annual_rate=Decimal(50_000 + 7 * number) / 1_000_000) for number, credit in enumerate(_credits())]
 
 
 def _schedules_a_second(product: LoanProduct, credits: Sequence[Credit]) -> float:

@@ -60,10 +60,11 @@ def xirr(flows: Iterable[tuple[date, int]]) -> Decimal:
 def _discount(flows: Sequence[tuple[int, int]]) -> Decimal:
     """Return the positive root v of sum(amount * v^time): what a fen one step later is worth now.
 
-    With one change of sign there is exactly one (Descartes). Newton's steps, each kept inside the bracket, else halved.
+    With one change of sign there is exactly one (Descartes). Newton's steps while they stay inside the bracket and halve each time, else bisection.
     """
     timed = _one_change_of_sign(flows)
-    low, high, at = Decimal(0), None, Decimal(1)
+    low, high, at = Decimal(0), None, _near(timed)
+    moved = 2 * at
     for _ in range(MOST_STEPS):
         powers = [(time, amount * at**time) for time, amount in timed]
         worth, slope = sum(power for _, power in powers), sum(time * power for time, power in powers) / at
@@ -74,13 +75,26 @@ def _discount(flows: Sequence[tuple[int, int]]) -> Decimal:
         else:
             high = at
         step = at - worth / slope if slope else low
-        highest = high or 2 * at
-        if not low < step < highest:
-            step = (low + highest) / 2 if high else highest
         if abs(step - at) <= CLOSE * at:
             return step
-        at = step
+        highest = high or 2 * at
+        if not low < step < highest or 2 * abs(step - at) > moved:
+            step = (low + highest) / 2 if high else highest
+        at, moved = step, abs(step - at)
     raise NoRate(f"the rate of {len(timed)} cash flows was not found in {MOST_STEPS} steps")
+
+
+def _near(timed: Sequence[tuple[int, int]]) -> Decimal:
+    """Return a first guess: what comes first against what comes later, over the time between their centres."""
+    turn = next(place for place, (_, amount) in enumerate(timed) if (amount > 0) != (timed[0][1] > 0))
+    (first, before), (later, after) = _centre(timed[:turn]), _centre(timed[turn:])
+    return ((-before / after).ln() / (later - first)).exp()
+
+
+def _centre(timed: Sequence[tuple[int, int]]) -> tuple[Decimal, Decimal]:
+    """Return the mean time, weighted, and the sum."""
+    total = Decimal(sum(amount for _, amount in timed))
+    return sum(time * amount for time, amount in timed) / total, total
 
 
 def _one_change_of_sign(flows: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -12,7 +12,7 @@ from reference_apps.ledger.schedule import Credit, Instalment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What lender and customer agreed on. Raises ValueError naming the field when the product has no loan of so many periods."""
+    """What lender and customer agreed on. Raises ValueError naming the field when the product cannot be lent so."""
 
     reference: str
     customer: str
@@ -25,6 +25,8 @@ class Terms:
 
     def __post_init__(self) -> None:
         self.product.check_periods(self.periods)
+        if self.product.down_payment:
+            raise ValueError(f"down_payment: {self.product.down_payment} would be due while the loan is paid out; lend the rest instead")
 
     def credit(self) -> Credit:
         return Credit(principal_fen=self.principal_fen, annual_rate=self.annual_rate, periods=self.periods, disbursed_on=self.disbursed_on)

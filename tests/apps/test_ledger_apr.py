@@ -1,6 +1,6 @@
 """The true cost of a loan: the table, exactness of the root, and that no number is made up where there is none."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -65,6 +65,16 @@ def test_without_a_change_of_sign_there_is_no_rate(flows: list[int]) -> None:
 def test_flows_with_two_rates_are_refused() -> None:
     with pytest.raises(apr.NoRate, match="change their sign 2 times"):
         apr.irr([-100, 230, -132])
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.integers(1, 10**13), min_size=2, max_size=8), st.lists(st.integers(0, 30), min_size=8, max_size=8, unique=True), st.data())
+def test_dated_flows_far_apart_and_far_from_one_size_have_their_rate(amounts: list[int], years: list[int], data: st.DataObject) -> None:
+    turn = data.draw(st.integers(1, len(amounts) - 1))
+    dated = list(zip(sorted(years), (amount if place < turn else -amount for place, amount in enumerate(amounts)), strict=False))
+    rate = apr.xirr([(DAY + timedelta(days=365 * year), amount) for year, amount in dated])
+    worth = [amount * (1 + rate) ** (dated[0][0] - year) for year, amount in dated]
+    assert abs(sum(worth)) <= sum(map(abs, worth)) * Decimal("1e-18")
 
 
 @settings(deadline=None, max_examples=200)

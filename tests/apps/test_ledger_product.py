@@ -90,3 +90,8 @@ def test_a_payment_pays_in_the_products_order() -> None:
 def test_terms_with_more_grace_than_periods_are_refused() -> None:
     with pytest.raises(ValueError, match="principal_grace: 6 periods of grace leave none of 6"):
         lent(LoanProduct(principal_grace=6))
+
+
+def test_a_down_payment_is_quoted_not_lent() -> None:
+    with pytest.raises(ValueError, match=r"down_payment: 0\.2 would be due while the loan is paid out"):
+        lent(LoanProduct(down_payment=Decimal("0.2")))

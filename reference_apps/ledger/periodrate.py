@@ -1,5 +1,6 @@
 """The rate of each period as exact fractions over one denominator, and the factor of an annuity from them. Pure integers, remembered."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -10,6 +11,7 @@ from math import lcm
 
 from reference_apps.ledger.daycount import DayCount, year_fraction
 
+TWELFTH = Fraction(1, 12)
 REMEMBERED = 4096
 """Rates and factors kept: a book has few products and days, and many loans of each."""
 
@@ -23,16 +25,19 @@ class PeriodRates:
 
 
 @lru_cache(REMEMBERED)
-def twelfths(annual_rate: Decimal, periods: int, free: int) -> PeriodRates:
-    """Return a twelfth of the annual rate for each period, nothing for the first `free` ones."""
-    rate = Fraction(annual_rate) / 12
-    return PeriodRates((0,) * free + (rate.numerator,) * (periods - free), rate.denominator)
+def twelfths(annual_rate: Decimal, periods: int, free: int, first: Fraction = TWELFTH) -> PeriodRates:
+    """Return a twelfth of the annual rate for each period, nothing for the first `free` ones; `first` is the first period as a fraction of the year."""
+    rate = Fraction(annual_rate)
+    return _over_one_denominator([rate * first, *[rate * TWELFTH] * (periods - 1)], free)
 
 
 @lru_cache(REMEMBERED)
 def by_days(annual_rate: Decimal, count: DayCount, days: tuple[date, ...], free: int) -> PeriodRates:
     """Return the rate between each two neighbours of `days`, nothing for the first `free` periods."""
-    rates = [Fraction(annual_rate) * year_fraction(count, begin, end) for begin, end in pairwise(days)]
+    return _over_one_denominator([Fraction(annual_rate) * year_fraction(count, begin, end) for begin, end in pairwise(days)], free)
+
+
+def _over_one_denominator(rates: Sequence[Fraction], free: int) -> PeriodRates:
     whole = lcm(*(rate.denominator for rate in rates))
     numerators = [rate.numerator * (whole // rate.denominator) for rate in rates]
     return PeriodRates((0,) * free + tuple(numerators[free:]), whole)

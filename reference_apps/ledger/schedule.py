@@ -10,9 +10,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from reference_apps.ledger import duedate, periodrate
-from reference_apps.ledger.daycount import MONTHS_OF_THIRTY
+from reference_apps.ledger.daycount import MONTHS_OF_THIRTY, year_fraction
 from reference_apps.ledger.duedate import ALWAYS_OPEN, Shift
-from reference_apps.ledger.periodrate import REMEMBERED, PeriodRates
+from reference_apps.ledger.periodrate import REMEMBERED, TWELFTH, PeriodRates
 from reference_apps.ledger.product import Family, LoanProduct, Method
 from reference_apps.ledger.rounding import rounded, to_multiple
 
@@ -45,10 +45,11 @@ class Credit:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """The days of a schedule: `interest` begins with the disbursement, `due` has one day a period."""
+    """The days of a schedule: `interest` begins with the disbursement, `due` has one day a period; `uneven`: the first period is not a month."""
 
     due: tuple[date, ...]
     interest: tuple[date, ...]
+    uneven: bool
 
 
 def build(product: LoanProduct, credit: Credit, closed: frozenset[date] = ALWAYS_OPEN) -> tuple[Instalment, ...]:
@@ -135,7 +136,9 @@ def _interest_on(principal_fen: int, principals: list[int], rates: PeriodRates, 
 
 def _rates(product: LoanProduct, annual_rate: Decimal, days: Calendar) -> PeriodRates:
     if product.day_count in MONTHS_OF_THIRTY:
-        return periodrate.twelfths(annual_rate, len(days.due), product.interest_free)
+        by_days = days.uneven and product.method is not Method.FLAT
+        first = year_fraction(product.day_count, *days.interest[:2]) if by_days else TWELFTH
+        return periodrate.twelfths(annual_rate, len(days.due), product.interest_free, first)
     return periodrate.by_days(annual_rate, product.day_count, days.interest, product.interest_free)
 
 
@@ -167,7 +170,7 @@ class _Moves:
 def _calendar(disbursed_on: date, first_due_on: date | None, periods: int, moves: _Moves) -> Calendar:
     agreed = duedate.monthly(disbursed_on, periods, first_due_on)
     due = tuple(duedate.shifted(day, moves.shift, moves.closed) for day in agreed)
-    return Calendar(due, (disbursed_on, *(due if moves.shifted_interest else agreed)))
+    return Calendar(due, (disbursed_on, *(due if moves.shifted_interest else agreed)), agreed[0] != duedate.months_after(disbursed_on, 1))
 
 
 def _named(product: LoanProduct) -> str:

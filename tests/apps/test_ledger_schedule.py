@@ -158,6 +158,10 @@ def test_due_dates_are_clamped_to_the_month_and_that_is_not_carried_on() -> None
 def test_the_first_due_date_is_the_anchor() -> None:
     asked = credit(disbursed_on=date(2025, 1, 10), first_due_on=date(2025, 1, 31))
     assert [line.due_on.day for line in built(asked)] == [31, 28, 31, 30, 31, 30]
+    assert [line.interest_fen for line in built(asked, method=Method.EQUAL_PRINCIPAL)[:2]] == [7_000, 8_333], "21 of 30 days, then months"
+    later = credit(disbursed_on=date(2025, 1, 10), first_due_on=date(2025, 4, 10))
+    assert [line.interest_fen for line in built(later, method=Method.EQUAL_PRINCIPAL)[:2]] == [30_000, 8_333]
+    assert {line.interest_fen for line in built(later, method=Method.FLAT)} == {10_000}, "flat interest is a twelfth in every period"
     by_days = built(asked, day_count=DayCount.ACT_365F)
     assert by_days[0].interest_fen == round(1_000_000 * 0.12 * 21 / 365), "the first period is shorter"
     with pytest.raises(ValueError, match="first_due_on: 2025-01-31 is not after the disbursement"):
@@ -187,6 +191,14 @@ def test_a_calendar_without_working_days_is_refused() -> None:
     closed = frozenset(date.fromordinal(DAY.toordinal() + days) for days in range(400))
     with pytest.raises(ValueError, match="the calendar has no working day within 31 days of 2025-02-28"):
         schedule.build(LoanProduct(shift=Shift.NEXT), credit(), closed)
+
+
+CUSTOMERS = {"mike": (500_000, "0.10", 43_958, 43_959), "john": (400_000, "0.18", 36_672, 36_673), "jane": (200_000, "0.25", 19_009, 19_008)}
+
+
+@pytest.mark.parametrize("principal, rate, equal, last", CUSTOMERS.values(), ids=CUSTOMERS)
+def test_the_three_customers(principal: int, rate: str, equal: int, last: int) -> None:
+    assert dues(built(credit(principal, rate, 12))) == [equal] * 11 + [last]
 
 
 def test_without_interest_the_last_one_takes_the_rest() -> None:

@@ -11,7 +11,6 @@ from math import lcm
 
 from reference_apps.ledger.daycount import DayCount, year_fraction
 
-TWELFTH = Fraction(1, 12)
 REMEMBERED = 4096
 """Rates and factors kept: a book has few products and days, and many loans of each."""
 
@@ -25,10 +24,12 @@ class PeriodRates:
 
 
 @lru_cache(REMEMBERED)
-def twelfths(annual_rate: Decimal, periods: int, free: int, first: Fraction = TWELFTH) -> PeriodRates:
-    """Return a twelfth of the annual rate for each period, nothing for the first `free` ones; `first` is the first period as a fraction of the year."""
-    rate = Fraction(annual_rate)
-    return _over_one_denominator([rate * first, *[rate * TWELFTH] * (periods - 1)], free)
+def twelfths(annual_rate: Decimal, periods: int, free: int, first: Fraction | None = None) -> PeriodRates:
+    """Return a twelfth of the annual rate for each period, nothing for the first `free` ones; `first` is an uneven first period, as a fraction of the year."""
+    monthly = Fraction(annual_rate) / 12
+    if first is None:
+        return PeriodRates((0,) * free + (monthly.numerator,) * (periods - free), monthly.denominator)
+    return _over_one_denominator([Fraction(annual_rate) * first, *[monthly] * (periods - 1)], free)
 
 
 @lru_cache(REMEMBERED)

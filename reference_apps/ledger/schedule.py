@@ -12,7 +12,7 @@ from typing import NamedTuple
 from reference_apps.ledger import duedate, periodrate
 from reference_apps.ledger.daycount import MONTHS_OF_THIRTY, year_fraction
 from reference_apps.ledger.duedate import ALWAYS_OPEN, Shift
-from reference_apps.ledger.periodrate import REMEMBERED, TWELFTH, PeriodRates
+from reference_apps.ledger.periodrate import REMEMBERED, PeriodRates
 from reference_apps.ledger.product import Family, LoanProduct, Method
 from reference_apps.ledger.rounding import rounded, to_multiple
 
@@ -137,7 +137,7 @@ def _interest_on(principal_fen: int, principals: list[int], rates: PeriodRates, 
 def _rates(product: LoanProduct, annual_rate: Decimal, days: Calendar) -> PeriodRates:
     if product.day_count in MONTHS_OF_THIRTY:
         by_days = days.uneven and product.method is not Method.FLAT
-        first = year_fraction(product.day_count, *days.interest[:2]) if by_days else TWELFTH
+        first = year_fraction(product.day_count, *days.interest[:2]) if by_days else None
         return periodrate.twelfths(annual_rate, len(days.due), product.interest_free, first)
     return periodrate.by_days(annual_rate, product.day_count, days.interest, product.interest_free)
 

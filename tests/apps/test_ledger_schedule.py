@@ -137,6 +137,8 @@ def test_the_progressive_family_evens_out_the_last_instalment_and_the_classic_do
 
     assert (off(classic), off(progressive)) == (-7, 5)
     assert sum(line.principal_fen for line in progressive) == 100_185
+    as_far_off = built(credit(1_801_130, "0.6", 24), day_count=DayCount.ACT_365F, family=Family.PROGRESSIVE)
+    assert (as_far_off[0].amount_fen, off(as_far_off)) == (130_226, -23), "another instalment is taken only when it comes closer"
 
 
 def test_the_rounding_mode_is_the_products() -> None:

@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from reference_apps.ledger import core
+from reference_apps.ledger import core, product
 from reference_apps.ledger.allocation import Component, Part
 from reference_apps.ledger.books import Books
 from reference_apps.ledger.loan import Loan, Repayment, Terms
@@ -102,13 +102,17 @@ def _row(value: Account | Transfer) -> dict[str, int]:
 
 def _loan_row(loan: Loan) -> dict[str, Any]:
     terms = asdict(loan.terms) | {"annual_rate": str(loan.terms.annual_rate), "disbursed_on": loan.terms.disbursed_on.isoformat()}
+    terms["product"] = product.to_row(loan.terms.product)
+    if not terms["product"]:
+        del terms["product"]
     lines = [[line.due_on.isoformat(), line.principal_fen, line.interest_fen] for line in loan.schedule]
     return {"id": loan.id, "number": loan.number, "terms": terms, "schedule": lines}
 
 
 def _loan(row: Mapping[str, Any]) -> Loan:
     terms = row["terms"]
-    agreed = Terms(**(terms | {"annual_rate": Decimal(terms["annual_rate"]), "disbursed_on": date.fromisoformat(terms["disbursed_on"])}))
+    read = {"annual_rate": Decimal(terms["annual_rate"]), "disbursed_on": date.fromisoformat(terms["disbursed_on"])}
+    agreed = Terms(**(terms | read | {"product": product.from_row(terms.get("product", {}))}))
     lines = tuple(
         Instalment(number=number, due_on=date.fromisoformat(due), principal_fen=principal, interest_fen=interest)
         for number, (due, principal, interest) in enumerate(row["schedule"], 1)

@@ -11,7 +11,7 @@ from datetime import date
 
 from ctl.kit.problem import Problem
 from reference_apps.ledger import allocation, chart, core, schedule
-from reference_apps.ledger.allocation import ORDER, Allocation
+from reference_apps.ledger.allocation import Allocation
 from reference_apps.ledger.books import Books
 from reference_apps.ledger.chart import RECEIVABLE, Business, Control
 from reference_apps.ledger.loan import Loan, Repayment, Terms
@@ -29,9 +29,9 @@ def disburse(books: Books, new_id: str, terms: Terms, now_ns: int) -> Loan:
         kept = ", ".join(chart.CURRENCIES)
         raise Problem(422, "unknown_currency", f"currency: no books are kept in {terms.currency}", remedy=f"use one of: {kept}")
     try:
-        lines = schedule.annuity(terms.principal_fen, terms.annual_rate, terms.periods, terms.disbursed_on)
+        lines = schedule.build(terms.product, terms.credit())
     except ValueError as error:
-        raise Problem(422, "principal_too_small", f"principal_fen: {error}", remedy="ask for more, or for fewer periods") from error
+        raise Problem(422, "principal_too_small", str(error), remedy="ask for more, or for fewer periods") from error
     loan = Loan(id=new_id, number=books.last_loan + 1, terms=terms, schedule=lines)
     movement = _transfer(loan, "disburse", Control.PRINCIPAL, Control.BANK, terms.principal_fen)
     _book(books, loan, [replace(movement, code=int(Business.DISBURSE))], now_ns)
@@ -45,7 +45,7 @@ def repay(books: Books, loan: Loan, amount_fen: int, paid_on: date, now_ns: int)
     if paid_on < loan.terms.disbursed_on:
         detail = f"paid_on: {paid_on} is before loan {loan.id} was disbursed ({loan.terms.disbursed_on})"
         raise Problem(422, "paid_before_disbursed", detail, remedy="correct the date, or the loan's id")
-    split = allocation.horizontal(loan.debts(), amount_fen)
+    split = allocation.horizontal(loan.debts(), amount_fen, loan.terms.product.order)
     recognised = _recognised(loan, split, paid_on)
     accrued = sum(line.interest_fen for line in loan.schedule[loan.recognised : recognised])
     number = len(loan.repayments) + 1
@@ -66,7 +66,7 @@ def _recognised(loan: Loan, split: Allocation, paid_on: date) -> int:
 def _movements(loan: Loan, repayment: Repayment, split: Allocation) -> list[Transfer]:
     part = f"repay/{repayment.number}"
     accrual = _transfer(loan, f"{part}/accrue", Control.INTEREST_RECEIVABLE, Control.INTEREST_INCOME, repayment.accrued_fen)
-    paid = [_transfer(loan, f"{part}/{component}", Control.BANK, RECEIVABLE[component], split.of(component)) for component in ORDER]
+    paid = [_transfer(loan, f"{part}/{component}", Control.BANK, RECEIVABLE[component], split.of(component)) for component in loan.terms.product.order]
     rest = _transfer(loan, f"{part}/rest", Control.BANK, Control.OVERPAYMENT, split.rest_fen)
     whole = [replace(accrual, code=int(Business.ACCRUE_INTEREST)), *(replace(movement, code=int(Business.REPAY)) for movement in (*paid, rest))]
     return [movement for movement in whole if movement.amount > 0]

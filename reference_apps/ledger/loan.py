@@ -6,12 +6,13 @@ from datetime import date
 from decimal import Decimal
 
 from reference_apps.ledger.allocation import ORDER, Component, Debt, Part
-from reference_apps.ledger.schedule import Instalment
+from reference_apps.ledger.product import STANDARD, LoanProduct
+from reference_apps.ledger.schedule import Credit, Instalment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What lender and customer agreed on."""
+    """What lender and customer agreed on. Raises ValueError naming the field when the product cannot be lent so."""
 
     reference: str
     customer: str
@@ -20,6 +21,15 @@ class Terms:
     annual_rate: Decimal
     periods: int
     disbursed_on: date
+    product: LoanProduct = STANDARD
+
+    def __post_init__(self) -> None:
+        self.product.check_periods(self.periods)
+        if self.product.down_payment:
+            raise ValueError(f"down_payment: {self.product.down_payment} would be due while the loan is paid out; lend the rest instead")
+
+    def credit(self) -> Credit:
+        return Credit(principal_fen=self.principal_fen, annual_rate=self.annual_rate, periods=self.periods, disbursed_on=self.disbursed_on)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

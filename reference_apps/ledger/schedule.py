@@ -1,17 +1,26 @@
-"""Repayment schedules: equal instalments (等额本息), exact to the fen. Pure Decimal arithmetic, HALF_UP, rounded once per figure."""
+"""Repayment schedules, exact to the fen: annuity (等额本息), equal principal (等额本金) and flat. Pure integers, each figure rounded once.
 
-import calendar
+The last instalment takes all remaining principal.
+"""
+
 from dataclasses import dataclass
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal, localcontext
+from decimal import Decimal
+from functools import lru_cache
+from typing import NamedTuple
 
-MONTHS_A_YEAR = 12
-PRECISION = 34
+from reference_apps.ledger import duedate, periodrate
+from reference_apps.ledger.daycount import MONTHS_OF_THIRTY, year_fraction
+from reference_apps.ledger.duedate import ALWAYS_OPEN, Shift
+from reference_apps.ledger.periodrate import REMEMBERED, PeriodRates
+from reference_apps.ledger.product import Family, LoanProduct, Method
+from reference_apps.ledger.rounding import rounded, to_multiple
+
+MOST_ATTEMPTS = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instalment:
-    """One line of a schedule, as agreed: it is never changed afterwards."""
+class Instalment(NamedTuple):
+    """One line of a schedule, as agreed: it is never changed afterwards. Number 0 is the down payment. A tuple: books hold tens of millions of them."""
 
     number: int
     due_on: date
@@ -23,38 +32,147 @@ class Instalment:
         return self.principal_fen + self.interest_fen
 
 
-def annuity(principal_fen: int, annual_rate: Decimal, periods: int, disbursed_on: date) -> tuple[Instalment, ...]:
-    """Split a loan into `periods` monthly instalments (30/360: a twelfth of the annual rate a month); the last one takes the remaining principal.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credit:
+    """How much is lent, at what rate, for how long, from when. `first_due_on` None: a month after the disbursement."""
 
-    Raises ValueError when the principal is too small to be split into so many whole-fen parts.
+    principal_fen: int
+    annual_rate: Decimal
+    periods: int
+    disbursed_on: date
+    first_due_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """The days of a schedule: `interest` begins with the disbursement, `due` has one day a period; `uneven`: the first period is not a month."""
+
+    due: tuple[date, ...]
+    interest: tuple[date, ...]
+    uneven: bool
+
+
+def build(product: LoanProduct, credit: Credit, closed: frozenset[date] = ALWAYS_OPEN) -> tuple[Instalment, ...]:
+    """Return the instalments, after the down payment if there is one; `closed` are the non-working days.
+
+    Raises ValueError naming the field when there can be no such schedule.
     """
-    with localcontext(prec=PRECISION):
-        monthly = annual_rate / MONTHS_A_YEAR
-        equal = equal_amount(principal_fen, monthly, periods)
-        left, lines = principal_fen, []
-        for number in range(1, periods + 1):
-            interest = _fen(left * monthly)
-            part = left if number == periods else equal - interest
-            left -= part
-            if part < 0 or left < 0:
-                raise ValueError(f"{principal_fen} fen cannot be repaid in {periods} equal instalments")
-            lines.append(Instalment(number=number, due_on=months_after(disbursed_on, number), principal_fen=part, interest_fen=interest))
-    return tuple(lines)
+    product.check_periods(credit.periods)
+    if credit.principal_fen < 1 or credit.annual_rate < 0:
+        raise ValueError(f"principal_fen: {credit.principal_fen} fen at {credit.annual_rate} a year is no loan")
+    days = _calendar(credit.disbursed_on, credit.first_due_on, credit.periods, _Moves(product.shift, product.shifted_interest, closed))
+    paid_down = _down_payment(product, credit.principal_fen)
+    principals, interests = amounts(product, credit.principal_fen - paid_down, credit.annual_rate, days)
+    lines = tuple(map(Instalment, range(1, credit.periods + 1), days.due, principals, interests))
+    return (Instalment(0, credit.disbursed_on, paid_down, 0), *lines) if paid_down else lines
 
 
-def equal_amount(principal_fen: int, monthly: Decimal, periods: int) -> int:
-    """Return the equal instalment, rounded once to the fen."""
-    if monthly == 0:
-        return _fen(Decimal(principal_fen) / periods)
-    growth = (1 + monthly) ** periods
-    return _fen(principal_fen * monthly * growth / (growth - 1))
+def amounts(product: LoanProduct, principal_fen: int, annual_rate: Decimal, days: Calendar) -> tuple[list[int], list[int]]:
+    """Return principal and interest of each period."""
+    rates = _rates(product, annual_rate, days)
+    match product.method:
+        case Method.ANNUITY:
+            principals, interests = _annuity(product, principal_fen, rates, _instalment_rates(product, annual_rate, rates))
+        case Method.EQUAL_PRINCIPAL:
+            principals = _equal_principals(product, principal_fen, len(rates.numerators))
+            interests = _interest_on(principal_fen, principals, rates, product)
+        case Method.FLAT:
+            principals = _equal_principals(product, principal_fen, len(rates.numerators))
+            interests = [rounded(principal_fen * numerator, rates.denominator, product.rounding) for numerator in rates.numerators]
+    if min(principals) < 0:
+        raise ValueError(f"principal_fen: {principal_fen} fen cannot be repaid in {len(principals)} {_named(product)}")
+    if grace := product.interest_grace:
+        interests = [0] * grace + [sum(interests[: grace + 1])] + interests[grace + 1 :]
+    return principals, interests
 
 
-def months_after(day: date, months: int) -> date:
-    """Return the same day `months` later; a shorter month clamps it to its end, and that is not carried on."""
-    year, month = divmod(day.year * MONTHS_A_YEAR + day.month - 1 + months, MONTHS_A_YEAR)
-    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+def _annuity(product: LoanProduct, principal_fen: int, rates: PeriodRates, instalment_rates: PeriodRates) -> tuple[list[int], list[int]]:
+    """Amortise by one equal instalment; the progressive family evens out the last one while that helps."""
+    growth, payments = periodrate.annuity_factor(instalment_rates, product.principal_grace)
+    equal = to_multiple(principal_fen * growth, payments, product.multiple_fen, product.rounding)
+    principals, interests = _amortise(principal_fen, equal, rates, product)
+    if product.family is not Family.PROGRESSIVE:
+        return principals, interests
+    count = len(principals) - product.principal_grace
+    for _ in range(MOST_ATTEMPTS):
+        off = principals[-1] + interests[-1] - equal
+        tried = to_multiple(equal + rounded(off, count, product.rounding), 1, product.multiple_fen, product.rounding)
+        if abs(off) <= count // 2 or tried == equal:
+            break
+        evened = _amortise(principal_fen, tried, rates, product)
+        if abs(evened[0][-1] + evened[1][-1] - tried) >= abs(off):
+            break
+        equal, (principals, interests) = tried, evened
+    return principals, interests
 
 
-def _fen(amount: Decimal) -> int:
-    return int(amount.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+def _amortise(principal_fen: int, equal: int, rates: PeriodRates, product: LoanProduct) -> tuple[list[int], list[int]]:
+    """Pay `equal` in every period after the grace: interest on the balance first, the rest is principal."""
+    left, mode, whole, grace = principal_fen, product.rounding, rates.denominator, product.principal_grace
+    principals = [0] * grace
+    interests = [rounded(left * numerator, whole, mode) for numerator in rates.numerators[:grace]]
+    for numerator in rates.numerators[grace:]:
+        interest = rounded(left * numerator, whole, mode)
+        interests.append(interest)
+        principals.append(equal - interest)
+        left -= equal - interest
+    principals[-1] += left
+    return principals, interests
+
+
+def _equal_principals(product: LoanProduct, principal_fen: int, periods: int) -> list[int]:
+    count = periods - product.principal_grace
+    part = to_multiple(principal_fen, count, product.multiple_fen, product.rounding)
+    return [0] * product.principal_grace + [part] * (count - 1) + [principal_fen - part * (count - 1)]
+
+
+def _interest_on(principal_fen: int, principals: list[int], rates: PeriodRates, product: LoanProduct) -> list[int]:
+    left, interests = principal_fen, []
+    for principal, numerator in zip(principals, rates.numerators, strict=True):
+        interests.append(rounded(left * numerator, rates.denominator, product.rounding))
+        left -= principal
+    return interests
+
+
+def _rates(product: LoanProduct, annual_rate: Decimal, days: Calendar) -> PeriodRates:
+    if product.day_count in MONTHS_OF_THIRTY:
+        by_days = days.uneven and product.method is not Method.FLAT
+        first = year_fraction(product.day_count, *days.interest[:2]) if by_days else None
+        return periodrate.twelfths(annual_rate, len(days.due), product.interest_free, first)
+    return periodrate.by_days(annual_rate, product.day_count, days.interest, product.interest_free)
+
+
+def _instalment_rates(product: LoanProduct, annual_rate: Decimal, rates: PeriodRates) -> PeriodRates:
+    """Return the rates that give the equal instalment: the periods' own, but twelfths in the daily variant."""
+    if product.family is Family.CLASSIC_DAILY:
+        return periodrate.twelfths(annual_rate, len(rates.numerators), product.interest_free)
+    return rates
+
+
+def _down_payment(product: LoanProduct, principal_fen: int) -> int:
+    if not product.down_payment:
+        return 0
+    numerator, denominator = product.down_payment.as_integer_ratio()
+    paid = rounded(principal_fen * numerator, denominator, product.rounding)
+    if paid == principal_fen:
+        raise ValueError(f"down_payment: {product.down_payment} of {principal_fen} fen leaves nothing to lend")
+    return paid
+
+
+@dataclass(frozen=True, slots=True)
+class _Moves:
+    shift: Shift
+    shifted_interest: bool
+    closed: frozenset[date]
+
+
+@lru_cache(REMEMBERED)
+def _calendar(disbursed_on: date, first_due_on: date | None, periods: int, moves: _Moves) -> Calendar:
+    agreed = duedate.monthly(disbursed_on, periods, first_due_on)
+    due = tuple(duedate.shifted(day, moves.shift, moves.closed) for day in agreed)
+    return Calendar(due, (disbursed_on, *(due if moves.shifted_interest else agreed)), agreed[0] != duedate.months_after(disbursed_on, 1))
+
+
+def _named(product: LoanProduct) -> str:
+    to = f" to multiples of {product.multiple_fen} fen" if product.multiple_fen > 1 else ""
+    return {Method.ANNUITY: "equal instalments", Method.EQUAL_PRINCIPAL: "equal parts", Method.FLAT: "flat instalments"}[product.method] + to

@@ -2,14 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from itertools import accumulate, islice
+from operator import sub
 from typing import Any
 
 from reference_apps.ledger import chart
 from reference_apps.ledger.allocation import Component
+from reference_apps.ledger.apr import Cost
 from reference_apps.ledger.books import Books
 from reference_apps.ledger.chart import Control
 from reference_apps.ledger.loan import Loan, Repayment
 from reference_apps.ledger.model import Account, Result, Transfer
+from reference_apps.ledger.quoting import Quote
+from reference_apps.ledger.schedule import Instalment
 
 Json = dict[str, Any]
 WIDE = ("id", "debit_account_id", "credit_account_id", "pending_id", "user_data_128")
@@ -38,6 +43,7 @@ def loan(value: Loan) -> Json:
         "principal_fen": terms.principal_fen,
         "annual_rate": str(terms.annual_rate),
         "periods": terms.periods,
+        "method": str(terms.product.method),
         "instalment_fen": value.schedule[0].amount_fen,
         "total_interest_fen": sum(line.interest_fen for line in value.schedule),
         "disbursed_on": terms.disbursed_on.isoformat(),
@@ -52,24 +58,44 @@ def loan(value: Loan) -> Json:
 
 
 def schedule(value: Loan) -> Json:
-    left, lines = value.terms.principal_fen, []
-    owed = {debt.number: debt.owed for debt in value.debts()}
-    for line in value.schedule:
-        left -= line.principal_fen
-        unpaid = sum(owed[line.number].values())
-        lines.append(
-            {
-                "number": line.number,
-                "due_on": line.due_on.isoformat(),
-                "principal_fen": line.principal_fen,
-                "interest_fen": line.interest_fen,
-                "amount_fen": line.amount_fen,
-                "balance_fen": left,
-                "unpaid_fen": unpaid,
-                "paid": unpaid == 0,
-            }
-        )
-    return {"loan_id": value.id, "method": "annuity", "instalments": lines}
+    unpaid = [sum(debt.owed.values()) for debt in value.debts()]
+    rows = _instalments(value.schedule, value.terms.principal_fen)
+    lines = [row | {"unpaid_fen": left, "paid": left == 0} for row, left in zip(rows, unpaid, strict=True)]
+    return {"loan_id": value.id, "method": str(value.terms.product.method), "instalments": lines}
+
+
+def quote(asked: Quote, lines: Sequence[Instalment], cost: Cost) -> Json:
+    """Return a schedule with what it costs; annual rates are fractions with six places, interest and fees counted."""
+    credit, interest = asked.credit, sum(line.interest_fen for line in lines)
+    rates = {"nominal": credit.annual_rate, "irr12": cost.irr12, "effective": cost.effective, "xirr": cost.xirr}
+    return {
+        "principal_fen": credit.principal_fen,
+        "annual_rate": str(credit.annual_rate),
+        "periods": credit.periods,
+        "disbursed_on": credit.disbursed_on.isoformat(),
+        "method": str(asked.product.method),
+        "fee_fen": asked.fee_fen,
+        "received_fen": asked.received_fen,
+        "total_interest_fen": interest,
+        "total_fen": credit.principal_fen + interest,
+        "rates": {name: f"{rate:.6f}" for name, rate in rates.items()},
+        "instalments": _instalments(lines, credit.principal_fen),
+    }
+
+
+def _instalments(lines: Sequence[Instalment], principal_fen: int) -> list[Json]:
+    balances = accumulate((line.principal_fen for line in lines), sub, initial=principal_fen)
+    return [
+        {
+            "number": line.number,
+            "due_on": line.due_on.isoformat(),
+            "principal_fen": line.principal_fen,
+            "interest_fen": line.interest_fen,
+            "amount_fen": line.amount_fen,
+            "balance_fen": left,
+        }
+        for line, left in zip(lines, islice(balances, 1, None), strict=True)
+    ]
 
 
 def repayment(value: Loan, paid: Repayment) -> Json:

@@ -11,8 +11,8 @@ from fastapi.responses import JSONResponse
 
 from ctl.kit.fastapi_problems import answer_problems
 from ctl.kit.problem import Problem
-from reference_apps.ledger import chart, core, journal, lending, reply, views
-from reference_apps.ledger.bodies import AccountBody, LoanBody, RepaymentBody, TransferBody
+from reference_apps.ledger import chart, core, journal, lending, quoting, reply, views
+from reference_apps.ledger.bodies import AccountBody, LoanBody, QuoteBody, RepaymentBody, TransferBody
 from reference_apps.ledger.books import Books
 from reference_apps.ledger.desk import Answer, Command, Desk
 from reference_apps.ledger.loan import Loan
@@ -38,16 +38,24 @@ def build(desk: Desk, today: Callable[[], date] = today) -> FastAPI:
     """Return the app over an open desk."""
     app = FastAPI(title="ledger", version="1", docs_url=None, redoc_url=None)
     answer_problems(app)
+    _quotes(app, today)
     _loans(app, desk, today)
     _accounts(app, desk)
     _control(app, desk)
     return app
 
 
+def _quotes(app: FastAPI, today: Callable[[], date]) -> None:
+    @app.post("/v1/quotes")
+    async def quote(body: QuoteBody) -> dict[str, Any]:
+        asked = body.to_model(today())
+        return views.quote(asked, *quoting.price(asked))
+
+
 def _loans(app: FastAPI, desk: Desk, today: Callable[[], date]) -> None:
     @app.post("/v1/loans", status_code=201)
     async def disburse(body: LoanBody, idempotency_key: IdempotencyKey) -> JSONResponse:
-        key = reply.key(body.tenant, "POST /v1/loans", idempotency_key, body.model_dump(mode="json"))
+        key = reply.key(body.tenant, "POST /v1/loans", idempotency_key, body.asked())
         return await _keyed(desk, _disbursing(key, body, today()), key)
 
     @app.get("/v1/loans")

@@ -12,12 +12,23 @@ from hypothesis import strategies as st
 
 from ctl.kit.problem import Problem
 from reference_apps.ledger import chart, core, entry, lending, views
+from reference_apps.ledger.allocation import ORDER
 from reference_apps.ledger.books import Books
 from reference_apps.ledger.chart import Control
+from reference_apps.ledger.daycount import DayCount
 from reference_apps.ledger.loan import Loan, Terms
+from reference_apps.ledger.product import STANDARD, LoanProduct, Method
+from reference_apps.ledger.rounding import Rounding
 
 DAY = date(2025, 1, 15)
 NOW = 1_000_000
+
+
+PRODUCTS = (
+    STANDARD,
+    LoanProduct(method=Method.EQUAL_PRINCIPAL, day_count=DayCount.ACT_365F, order=ORDER[::-1]),
+    LoanProduct(method=Method.FLAT, rounding=Rounding.HALF_EVEN),
+)
 
 
 def opened() -> Books:
@@ -110,7 +121,7 @@ def test_money_is_conserved_over_random_lives(several: list[tuple[int, Decimal, 
     books, replayed = opened(), Books()
     entry.fold(replayed, entry.of_draft(books, Books()))
     for number, (principal, rate, periods, paid) in enumerate(several):
-        agreed = terms(principal_fen=principal, annual_rate=rate, periods=periods)
+        agreed = terms(principal_fen=principal, annual_rate=rate, periods=periods, product=PRODUCTS[number % len(PRODUCTS)])
         loan_id = lending.loan_id(f"loan-{number}")
         _keep(books, replayed, partial(lending.disburse, new_id=loan_id, terms=agreed, now_ns=NOW))
         for amount, day in paid:

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from reference_apps.ledger import views, web
+from reference_apps.ledger.bodies import LoanBody
 from reference_apps.ledger.desk import Desk
 
 LOAN = {"reference": "case-1", "customer": "mike", "principal_fen": 1_000_000, "annual_rate": "0.12", "periods": 6}
+QUOTE = {"principal_fen": 1_000_000, "annual_rate": "0.12", "periods": 6}
 Ask = Callable[..., Awaitable[Any]]
 Story = Callable[[Ask, Desk], Awaitable[None]]
 
@@ -111,6 +113,54 @@ def test_accounts_and_transfers_of_ones_own(told: Callable[[Story], None]) -> No
     told(story)
 
 
+def test_a_loan_may_name_its_method_and_grace(told: Callable[[Story], None]) -> None:
+    async def story(ask: Ask, desk: Desk) -> None:
+        made = await ask("POST", "/v1/loans", LOAN | {"method": "equal_principal", "principal_grace": 2}, key="k1")
+        assert (made.status, made.body["method"], made.body["instalment_fen"]) == (201, "equal_principal", 10_000)
+        schedule = (await ask("GET", f"/v1/loans/{made.body['loan_id']}/schedule")).body
+        assert schedule["method"] == "equal_principal"
+        assert [line["amount_fen"] for line in schedule["instalments"]] == [10_000, 10_000, 260_000, 257_500, 255_000, 252_500]
+
+    told(story)
+
+
+def test_a_standard_product_is_the_same_request_as_none(told: Callable[[Story], None]) -> None:
+    async def story(ask: Ask, desk: Desk) -> None:
+        first = await ask("POST", "/v1/loans", LOAN, key="k1")
+        again = await ask("POST", "/v1/loans", LOAN | {"method": "annuity", "interest_free": 0}, key="k1")
+        assert (again.status, again.body) == (201, first.body)
+        other = await ask("POST", "/v1/loans", LOAN | {"method": "flat"}, key="k1")
+        assert (other.status, other.body["code"]) == (422, "idempotency_key_reused")
+        known = {"reference", "customer", "currency", "principal_fen", "annual_rate", "periods", "disbursed_on", "tenant"}
+        assert set(LoanBody.model_validate(LOAN).asked()) == known, "keys answered before there were products are still known"
+
+    told(story)
+
+
+def test_a_quote_shows_the_schedule_and_what_it_costs_and_lends_nothing(told: Callable[[Story], None]) -> None:
+    async def story(ask: Ask, desk: Desk) -> None:
+        before = views.trial_balance(desk.books)
+        quote = await ask("POST", "/v1/quotes", QUOTE | {"fee_fen": 10_000})
+        assert quote.status == 200
+        assert (quote.body["received_fen"], quote.body["total_interest_fen"], quote.body["total_fen"]) == (990_000, 35_291, 1_035_291)
+        rates = quote.body["rates"]
+        assert (rates["nominal"], rates["irr12"], rates["effective"]) == ("0.120000", "0.155190", "0.166718")
+        assert quote.body["instalments"][0] == {
+            "number": 1,
+            "due_on": "2025-02-28",
+            "principal_fen": 162_548,
+            "interest_fen": 10_000,
+            "amount_fen": 172_548,
+            "balance_fen": 837_452,
+        }
+        paid_down = (await ask("POST", "/v1/quotes", QUOTE | {"down_payment": "0.20", "disbursed_on": "2026-01-31"})).body
+        assert [line["amount_fen"] for line in paid_down["instalments"]] == [200_000] + [138_039] * 5 + [138_038]
+        assert (paid_down["instalments"][0]["due_on"], paid_down["instalments"][0]["balance_fen"]) == ("2026-01-31", 800_000)
+        assert views.trial_balance(desk.books) == before
+
+    told(story)
+
+
 def without(*names: str) -> dict[str, Any]:
     return {name: value for name, value in LOAN.items() if name not in names}
 
@@ -132,6 +182,17 @@ BAD: dict[str, tuple[str, str, Any, str, str]] = {
     "a currency without books": ("POST", "/v1/loans", LOAN | {"currency": "USD"}, "k", "no books are kept in USD"),
     "too many periods": ("POST", "/v1/loans", LOAN | {"periods": 61}, "k", "periods"),
     "too little to split": ("POST", "/v1/loans", LOAN | {"principal_fen": 40, "periods": 60, "annual_rate": "0"}, "k", "cannot be repaid in 60"),
+    "no such method": ("POST", "/v1/loans", LOAN | {"method": "balloon"}, "k", "method: Input should be 'annuity', 'equal_principal' or 'flat'"),
+    "grace to the end": ("POST", "/v1/loans", LOAN | {"principal_grace": 6}, "k", "principal_grace: 6 periods of grace leave none of 6"),
+    "negative grace": ("POST", "/v1/loans", LOAN | {"interest_grace": -1}, "k", "interest_grace: Input should be greater than or equal to 0"),
+    "a family of another method": ("POST", "/v1/loans", LOAN | {"method": "flat", "family": "progressive"}, "k", "family: progressive is a family"),
+    "a down payment on a loan": ("POST", "/v1/loans", LOAN | {"down_payment": "0.2"}, "k", "down_payment: Extra inputs"),
+    "a quote with too much grace": ("POST", "/v1/quotes", QUOTE | {"interest_grace": 6}, "", "interest_grace: 6 periods of grace leave none of 6"),
+    "a fee of everything": ("POST", "/v1/quotes", QUOTE | {"fee_fen": 1_000_000}, "", "fee_fen: a fee of 1000000 fen leaves nothing"),
+    "a fee and a down payment of everything": ("POST", "/v1/quotes", QUOTE | {"fee_fen": 900_000, "down_payment": "0.2"}, "", "never change their sign"),
+    "a quote too small to split": ("POST", "/v1/quotes", QUOTE | {"principal_fen": 4, "annual_rate": "0"}, "", "cannot be repaid in 6 equal instalments"),
+    "due before it is paid out": ("POST", "/v1/quotes", QUOTE | {"first_due_on": "2025-01-31"}, "", "first_due_on: 2025-01-31 is not after"),
+    "all paid down": ("POST", "/v1/quotes", QUOTE | {"down_payment": "1"}, "", "down_payment: Input should be less than 1"),
     "no such day": ("POST", "/v1/loans", LOAN | {"disbursed_on": "2025-02-30"}, "k", "disbursed_on"),
     "a day to come": ("POST", "/v1/loans", LOAN | {"disbursed_on": "2025-02-01"}, "k", "disbursed_on: 2025-02-01 has not come yet"),
     "a day long gone": ("POST", "/v1/loans", LOAN | {"disbursed_on": "0001-01-01"}, "k", "disbursed_on"),

@@ -2,13 +2,13 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, model_validator
 
 from ctl.kit.problem import Problem
 from reference_apps.ledger.loan import Terms
-from reference_apps.ledger.model import U128, Account, Transfer
+from reference_apps.ledger.model import RESOLVING, U128, Account, Transfer, TransferFlag
 
 MOST_FEN = 10**13
 """The largest amount of one loan operation: a hundred billion yuan is a typing error."""
@@ -26,6 +26,17 @@ def plain_rate(value: Any) -> Any:
     if not isinstance(value, str):
         raise ValueError('must be a decimal fraction as text, e.g. "0.10" for 10 %')
     return value
+
+
+def named_flags(value: Any) -> Any:
+    """Take flags as a list of their names too; a number is passed on as it is."""
+    if not isinstance(value, list):
+        return value
+    known = {flag.name.lower(): int(flag) for flag in TransferFlag if flag.name}
+    unknown = next((name for name in value if not isinstance(name, str) or name not in known), None)
+    if unknown is not None:
+        raise ValueError(f"{unknown!r} is not a flag; the flags are: {', '.join(known)}")
+    return sum(known[name] for name in set(value))
 
 
 U128Int = Annotated[int, BeforeValidator(whole), Field(ge=0, le=U128)]
@@ -57,18 +68,27 @@ class AccountBody(Body):
 
 
 class TransferBody(Body):
+    """A transfer. A post or void may leave out what it takes over from its pending transfer; every other one names it."""
+
     id: U128Int
-    debit_account_id: U128Int
-    credit_account_id: U128Int
+    debit_account_id: U128Int = 0
+    credit_account_id: U128Int = 0
     amount: U128Int
-    ledger: U32Int
-    code: U16Int
-    flags: U16Int = 0
+    ledger: U32Int = 0
+    code: U16Int = 0
+    flags: Annotated[U16Int, BeforeValidator(named_flags)] = 0
     pending_id: U128Int = 0
     timeout: U32Int = 0
     user_data_128: U128Int = 0
     user_data_64: U64Int = 0
     user_data_32: U32Int = 0
+
+    @model_validator(mode="after")
+    def complete(self) -> Self:
+        missing = [name for name in ("debit_account_id", "credit_account_id", "ledger", "code") if name not in self.model_fields_set]
+        if missing and not self.flags & RESOLVING:
+            raise ValueError(f"{', '.join(missing)}: required; only a post or void may leave it to its pending transfer")
+        return self
 
     def to_model(self) -> Transfer:
         return Transfer(**self.model_dump())

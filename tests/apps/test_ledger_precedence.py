@@ -1,4 +1,4 @@
-"""The order of the checks, read from a table: an event that is wrong in many ways is mended step by step, and each step has the status of what is checked next."""
+"""The order of the checks, read from a table: an event that is wrong in many ways is mended step by step, and shows what is checked next."""
 
 import json
 from pathlib import Path

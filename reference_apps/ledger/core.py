@@ -44,9 +44,13 @@ def create_transfers(books: Books, events: Sequence[Transfer], now_ns: int) -> t
 
 def expire(books: Books, now_ns: int) -> None:
     """Release every pending transfer whose time has come."""
-    for pending_id in books.timers.due(now_ns):
-        if books.pendings.get(pending_id) is Pending.PENDING:
-            record_expiry(books, pending_id)
+    for pending_id in due(books, now_ns):
+        record_expiry(books, pending_id)
+
+
+def due(books: Books, now_ns: int) -> list[int]:
+    """Return the pending transfers whose time has come, the earliest first."""
+    return [pending_id for pending_id in books.timers.due(now_ns) if books.pendings.get(pending_id) is Pending.PENDING]
 
 
 def _run(books: Books, events: Sequence[Kind], now_ns: int, one: One[Kind]) -> tuple[Result, ...]:

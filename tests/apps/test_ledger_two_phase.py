@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -88,6 +89,18 @@ def test_expiry_runs_before_the_batch_and_is_final() -> None:
     assert (sums(books, 1), books.pendings.own[1]) == ((5, 0, 0, 1), Pending.EXPIRED)
     assert post(books, resolve(5, 1, 0, VOID), resolve(6, 2, 0, VOID), at_ns=START) == ["pending_transfer_expired", "created"], "whatever the clock says later"
     assert sums(books, 1) == (0, 0, 0, 1)
+
+
+def test_many_expire_at_once_and_only_those_whose_time_has_come() -> None:
+    books = opened()
+    post(books, *(transfer(number, 1, 4, 1, flags=PENDING, timeout=number * 7 % 11 + 1) for number in range(1, 11)))
+    for seconds in (3, 6, 8):
+        draft = books.draft()
+        core.expire(draft, START + seconds * SECOND_NS + 100)
+        draft.keep()
+        kept = [books.transfers.own[number].timeout for number, state in books.pendings.own.items() if state is Pending.PENDING]
+        assert sorted(kept) == list(range(seconds + 1, 12)), seconds
+        assert sums(books, 1)[0] == len(kept)
 
 
 def test_a_transfer_whose_time_comes_within_a_batch_is_gone_for_the_later_events() -> None:
@@ -335,15 +348,21 @@ class Ledger:
         return replace(event, amount=amount)
 
 
-PLAIN = (0, 0, 0, LINKED, LINKED | PENDING, PENDING, PENDING)
-FLAGS = (*PLAIN, BALANCING_DEBIT, BALANCING_CREDIT, 48, PENDING | BALANCING_DEBIT, PENDING | CLOSING_DEBIT, PENDING | 192)
-movements = st.builds(
-    transfer, st.integers(1, 15), st.integers(1, 4), st.integers(1, 4), st.integers(0, 60),
-    flags=st.sampled_from(FLAGS), timeout=st.sampled_from((0, 0, 0, 1, 2)),
-).map(lambda event: event if event.flags & PENDING else replace(event, timeout=0))  # fmt: skip
+FUNDS = transfer(99, 3, 2, 50)
+PLAIN = (0, 0, LINKED, PENDING, PENDING, PENDING, PENDING)
+FLAGS = (*PLAIN, BALANCING_DEBIT, BALANCING_CREDIT, 48, PENDING | BALANCING_DEBIT, PENDING | CLOSING_DEBIT, PENDING | 192, PENDING | LINKED)
+pairs = st.sampled_from(list(permutations(range(1, 5), 2)))
+
+
+def movement(number: int, accounts: tuple[int, int], amount: int, flags: int, timeout: int) -> Transfer:
+    return transfer(number, *accounts, amount, flags=flags, timeout=timeout if flags & PENDING else 0)
+
+
+movements = st.builds(movement, st.integers(1, 9), pairs, st.integers(0, 60), st.sampled_from(FLAGS), st.sampled_from((0, 0, 0, 1, 2)))
+ENDS = (POST, POST, POST, VOID, VOID, POST | LINKED, VOID | LINKED)
 resolutions = st.builds(
-    resolve, st.integers(10, 25), st.integers(1, 15), st.sampled_from((0, 1, 20, U128)), st.sampled_from((POST, POST, VOID, VOID, POST | LINKED, VOID | LINKED))
-)
+    resolve, st.integers(10, 30), st.integers(1, 9), st.sampled_from((0, 1, 20, U128)), st.sampled_from(ENDS)
+).map(lambda event: replace(event, amount=0) if event.flags & VOID and event.amount > 1 else event)  # fmt: skip
 anything = st.builds(
     transfer, st.integers(1, 25), st.integers(0, 6), st.integers(0, 6), st.sampled_from((0, 1, 60, U128 - 1, U128)),
     flags=st.integers(0, 255), timeout=st.sampled_from((0, 1)), pending_id=st.sampled_from((0, 0, 1, 2, 3)), ledger=st.sampled_from((0, 1, 1, 2)),
@@ -357,12 +376,12 @@ def batches(*kinds: st.SearchStrategy[Transfer]) -> st.SearchStrategy[list[tuple
 
 
 @settings(deadline=None, max_examples=300)
-@given(batches(movements, movements, resolutions, anything))
+@given(batches(movements, movements, resolutions, resolutions, anything))
 def test_both_ways_give_the_same_answers_and_the_same_books(several: list[tuple[list[Transfer], int]]) -> None:
     books, second, replayed, now_ns = opened(), Ledger(), Books(), START
     second.last_ns = books.last_ns
     entry.fold(replayed, entry.of_draft(books, Books()))
-    for events, passed in several:
+    for events, passed in [([FUNDS], 0), *several]:
         now_ns += passed
         draft = books.draft()
         results = core.create_transfers(draft, events, now_ns)
@@ -382,9 +401,10 @@ def test_both_ways_give_the_same_answers_and_the_same_books(several: list[tuple[
 
 
 @settings(deadline=None, max_examples=200)
-@given(batches(movements, movements, resolutions))
+@given(batches(movements, resolutions))
 def test_invariants(several: list[tuple[list[Transfer], int]]) -> None:
     books, now_ns = opened(), START
+    assert post(books, FUNDS) == ["created"]
     for events, passed in several:
         now_ns += passed
         results = one_by_one(books, events, now_ns)

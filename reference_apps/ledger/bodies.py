@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, WithJsonSchema, model_validator
 
 from ctl.kit.problem import Problem
 from reference_apps.ledger.loan import Terms
@@ -28,21 +28,25 @@ def plain_rate(value: Any) -> Any:
     return value
 
 
+TRANSFER_FLAG = {flag.name.lower(): int(flag) for flag in TransferFlag if flag.name}
+
+
 def named_flags(value: Any) -> Any:
     """Take flags as a list of their names too; a number is passed on as it is."""
     if not isinstance(value, list):
         return value
-    known = {flag.name.lower(): int(flag) for flag in TransferFlag if flag.name}
-    unknown = next((name for name in value if not isinstance(name, str) or name not in known), None)
+    unknown = next((name for name in value if not isinstance(name, str) or name not in TRANSFER_FLAG), None)
     if unknown is not None:
-        raise ValueError(f"{unknown!r} is not a flag; the flags are: {', '.join(known)}")
-    return sum(known[name] for name in set(value))
+        raise ValueError(f"{unknown!r} is not a flag; the flags are: {', '.join(TRANSFER_FLAG)}")
+    return sum(TRANSFER_FLAG[name] for name in set(value))
 
 
 U128Int = Annotated[int, BeforeValidator(whole), Field(ge=0, le=U128)]
 U64Int = Annotated[int, BeforeValidator(whole), Field(ge=0, le=2**64 - 1)]
 U32Int = Annotated[StrictInt, Field(ge=0, le=2**32 - 1)]
 U16Int = Annotated[StrictInt, Field(ge=0, le=2**16 - 1)]
+FLAG_SCHEMA = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 2**16 - 1}, {"type": "array", "items": {"enum": list(TRANSFER_FLAG)}}]}
+TransferFlags = Annotated[U16Int, BeforeValidator(named_flags), WithJsonSchema(FLAG_SCHEMA)]
 Fen = Annotated[StrictInt, Field(gt=0, le=MOST_FEN)]
 Rate = Annotated[Decimal, BeforeValidator(plain_rate), Field(ge=0, le=1, decimal_places=8, allow_inf_nan=False)]
 Day = Annotated[date, Field(ge=date(2000, 1, 1))]
@@ -76,7 +80,7 @@ class TransferBody(Body):
     amount: U128Int
     ledger: U32Int = 0
     code: U16Int = 0
-    flags: Annotated[U16Int, BeforeValidator(named_flags)] = 0
+    flags: TransferFlags = 0
     pending_id: U128Int = 0
     timeout: U32Int = 0
     user_data_128: U128Int = 0

@@ -1,7 +1,7 @@
 """The order of the checks: what an account or a transfer gets as its status, or the transfer as it is entered. Pure; nothing is changed here.
 
-Source: TigerBeetle's create_accounts and create_transfers. Imported events are left out: the flag is reserved, none of the `imported_event_...`
-statuses is given, and so `reserved_field` is not either, as our records have no such field.
+Source: TigerBeetle's create_accounts and create_transfers. Imported events are left out: the flag is a reserved one, and no event gets an
+`imported_event_...` status. Nor does one get `reserved_field`: our records have no such field.
 """
 
 from collections.abc import Sequence

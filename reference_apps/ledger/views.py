@@ -101,11 +101,14 @@ def trial_balance(books: Books) -> Json:
         "transfers": len(books.transfers.own),
         "ledgers": ledgers,
         "subledger": subledger,
-        "accounts": [
-            {"id": str(each.id), "name": chart.name(each.id), "ledger": each.ledger, "debits_fen": each.debits_posted, "credits_fen": each.credits_posted}
-            for each in accounts
-        ],
+        "accounts": [_balance(each) for each in accounts],
     }
+
+
+def _balance(value: Account) -> Json:
+    moved = {"debits_fen": value.debits_posted, "credits_fen": value.credits_posted}
+    reserved = {"reserved_debits_fen": value.debits_pending, "reserved_credits_fen": value.credits_pending}
+    return {"id": str(value.id), "name": chart.name(value.id), "ledger": value.ledger} | moved | reserved
 
 
 def _ledger(number: int, accounts: Iterable[Account]) -> Json:

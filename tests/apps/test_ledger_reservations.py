@@ -78,6 +78,8 @@ def test_reserve_post_void_and_expire_over_http_and_after_a_restart(told: Callab
         assert await post(ask, MOVE | closing, MOVE | {"id": 7}) == ["created", "credit_account_already_closed"]
         shown = {row["id"]: row for row in (await ask("GET", "/v1/transfers")).body["items"]}
         assert [shown[str(number)]["state"] for number in range(1, 7)] == ["posted", "voided", "pending", None, None, "pending"]
+        rows = {row["id"]: row for row in (await ask("GET", "/v1/trial-balance")).body["accounts"]}
+        assert (rows["8"]["reserved_debits_fen"], rows["9"]["reserved_credits_fen"], rows["9"]["credits_fen"]) == (80, 80, 80)
         account = (await ask("GET", "/v1/accounts/9")).body
         assert (account["closed"], account["closed_by"]) == (True, "6")
 
@@ -115,6 +117,15 @@ def test_idle_books_release_what_expires(told: Callable[[Story], None], clock: C
 
 async def _state(desk: Desk, state: Pending) -> None:
     assert desk.books.pendings.own == {1: state}
+
+
+def test_the_description_of_the_api_names_the_flags(told: Callable[[Story], None]) -> None:
+    async def story(ask: Ask, desk: Desk) -> None:
+        described = (await ask("GET", "/openapi.json")).body["components"]["schemas"]["TransferBody"]
+        assert "void_pending_transfer" in described["properties"]["flags"]["anyOf"][1]["items"]["enum"]
+        assert described["required"] == ["id", "amount"]
+
+    told(story)
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {

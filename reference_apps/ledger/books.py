@@ -1,9 +1,11 @@
 """The state of the ledger in memory, in layers: a draft sees through to the books below it, and is kept or dropped as a whole."""
 
+import heapq
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from reference_apps.ledger.loan import Loan
-from reference_apps.ledger.model import Account, Transfer
+from reference_apps.ledger.model import Account, Pending, Transfer
 from reference_apps.ledger.reply import Reply
 
 Key = TypeVar("Key")
@@ -37,13 +39,57 @@ class Layer(Generic[Key, Value]):
             self._below.own.update(self.own)
 
 
+class Timers:
+    """When which pending transfer expires, as a heap over the one below; what has resolved meanwhile stays until it comes to the top of the lowest."""
+
+    __slots__ = ("_below", "own")
+
+    def __init__(self, below: "Timers | None" = None) -> None:
+        self._below = below
+        self.own: list[tuple[int, int]] = []
+
+    def put(self, expires_ns: int, pending_id: int) -> None:
+        heapq.heappush(self.own, (expires_ns, pending_id))
+
+    def due(self, now_ns: int) -> list[int]:
+        """Return the ids whose time has come, the earliest first; nothing is taken out, since a draft may be dropped."""
+        found: list[tuple[int, int]] = []
+        timers: Timers | None = self
+        while timers is not None:
+            found += timers._own_due(now_ns)
+            timers = timers._below
+        return [pending_id for _, pending_id in sorted(found)]
+
+    def _own_due(self, now_ns: int) -> Iterator[tuple[int, int]]:
+        places = [0]
+        while places:
+            place = places.pop()
+            if place < len(self.own) and self.own[place][0] <= now_ns:
+                yield self.own[place]
+                places += (2 * place + 1, 2 * place + 2)
+
+    def sink(self) -> None:
+        if self._below is not None:
+            for expires_ns, pending_id in self.own:
+                self._below.put(expires_ns, pending_id)
+
+    def drop_resolved(self, pendings: Layer[int, Pending]) -> None:
+        while self.own and pendings.get(self.own[0][1]) is not Pending.PENDING:
+            heapq.heappop(self.own)
+
+
 class Books:
-    """Accounts, transfers, burnt ids, loans and stored replies; `last_ns` and `last_loan` are the newest timestamp and loan number given out."""
+    """Accounts, transfers, what became of pending ones, burnt ids, loans and stored replies.
+
+    `last_ns` and `last_loan` are the newest timestamp and loan number given out.
+    """
 
     def __init__(self, below: "Books | None" = None) -> None:
         self._below = below
         self.accounts: Layer[int, Account] = Layer(below.accounts if below else None)
         self.transfers: Layer[int, Transfer] = Layer(below.transfers if below else None)
+        self.pendings: Layer[int, Pending] = Layer(below.pendings if below else None)
+        self.timers: Timers = Timers(below.timers if below else None)
         self.burnt: Layer[int, bool] = Layer(below.burnt if below else None)
         self.loans: Layer[str, Loan] = Layer(below.loans if below else None)
         self.replies: Layer[str, Reply] = Layer(below.replies if below else None)
@@ -56,8 +102,12 @@ class Books:
 
     def keep(self) -> None:
         """Make this draft part of the books below it."""
-        for layer in (self.accounts, self.transfers, self.burnt, self.loans, self.replies):
+        if self._below is None:
+            return
+        for layer in (self.accounts, self.transfers, self.pendings, self.burnt, self.loans, self.replies):
             layer.sink()
-        if self._below is not None:
-            self._below.last_ns = max(self._below.last_ns, self.last_ns)
-            self._below.last_loan = max(self._below.last_loan, self.last_loan)
+        self.timers.sink()
+        self._below.last_ns = max(self._below.last_ns, self.last_ns)
+        self._below.last_loan = max(self._below.last_loan, self.last_loan)
+        if self._below._below is None:
+            self._below.timers.drop_resolved(self._below.pendings)

@@ -1,34 +1,24 @@
 """The double-entry core: one event at a time, the first check that applies is the status, chains are all or nothing. Pure: no clock, no IO.
 
-Source: TigerBeetle's create_accounts and create_transfers, for single and linked events.
+What is checked stands in `rules`; here is what an event does to the books. Imported events are left out, see there.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
+from reference_apps.ledger import rules
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.model import (
-    ACCOUNT_FLAGS,
-    ACCOUNT_LIMITS,
-    TRANSFER_FLAGS,
-    TRANSIENT,
-    U128,
-    Account,
-    AccountFlag,
-    Result,
-    Status,
-    Transfer,
-)
+from reference_apps.ledger.model import LINKED, PENDING, POST, RESOLVING, TRANSIENT, Account, Pending, Result, Status, Transfer, TransferFlag
 
-LINKED = 1
-LABELS = ("user_data_128", "user_data_64", "user_data_32", "ledger", "code")
-ACCOUNT_DIFFERENCES = ("flags", *LABELS)
-DIFFERENCES = ("flags", "pending_id", "timeout", "debit_account_id", "credit_account_id", "amount", *LABELS)
+CLOSING_DEBIT, CLOSING_CREDIT = int(TransferFlag.CLOSING_DEBIT), int(TransferFlag.CLOSING_CREDIT)
 
 
 class Event(Protocol):
     """What a batch is made of."""
+
+    @property
+    def id(self) -> int: ...
 
     @property
     def flags(self) -> int: ...
@@ -44,16 +34,28 @@ def create_accounts(books: Books, events: Sequence[Account], now_ns: int) -> tup
 
 
 def create_transfers(books: Books, events: Sequence[Transfer], now_ns: int) -> tuple[Result, ...]:
-    """Post transfers, one after the other; the results stand in the order of the events.
+    """Take transfers, one after the other; the results stand in the order of the events. What has expired is released before.
 
     A transient failure burns the event's id, even when its chain is undone.
     """
+    expire(books, _first_ns(books, len(events), now_ns))
     return _run(books, events, now_ns, _post)
+
+
+def expire(books: Books, now_ns: int) -> None:
+    """Release every pending transfer whose time has come."""
+    for pending_id in due(books, now_ns):
+        record_expiry(books, pending_id)
+
+
+def due(books: Books, now_ns: int) -> list[int]:
+    """Return the pending transfers whose time has come, the earliest first."""
+    return [pending_id for pending_id in books.timers.due(now_ns) if books.pendings.get(pending_id) is Pending.PENDING]
 
 
 def _run(books: Books, events: Sequence[Kind], now_ns: int, one: One[Kind]) -> tuple[Result, ...]:
     """Take the events chain by chain; event i of n gets the timestamp batch - n + i + 1, strictly after everything before it."""
-    first = max(now_ns - len(events), books.last_ns) + 1
+    first = _first_ns(books, len(events), now_ns)
     results: list[Result] = []
     while len(results) < len(events):
         begin = len(results)
@@ -61,6 +63,10 @@ def _run(books: Books, events: Sequence[Kind], now_ns: int, one: One[Kind]) -> t
         results += _chain(books, events[begin:end], first + begin, one)
     books.last_ns = max(books.last_ns, first + len(events) - 1)
     return tuple(results)
+
+
+def _first_ns(books: Books, count: int, now_ns: int) -> int:
+    return max(now_ns - count, books.last_ns) + 1
 
 
 def _chain_end(events: Sequence[Event], begin: int) -> int:
@@ -71,7 +77,11 @@ def _chain_end(events: Sequence[Event], begin: int) -> int:
 
 
 def _chain(books: Books, events: Sequence[Kind], first: int, one: One[Kind]) -> list[Result]:
-    """Apply one chain (a single event is a chain of one): keep all of it or nothing."""
+    """Apply one chain: keep all of it or nothing. A single event that fails has changed nothing, so it needs no draft."""
+    if len(events) == 1 and not events[0].flags & LINKED:
+        result = one(books, events[0], first)
+        _burn(books, events[0], result.status)
+        return [result]
     draft, results = books.draft(), []
     for number, event in enumerate(events):
         if number == len(events) - 1 and event.flags & LINKED:
@@ -102,102 +112,80 @@ def _burn(books: Books, event: Event, status: Status) -> None:
 
 
 def _open(books: Books, event: Account, at_ns: int) -> Result:
-    known = books.accounts.get(event.id)
-    status = _account_shape(event) or _same(known, event, ACCOUNT_DIFFERENCES) or _account_rules(event)
-    if status is None:
-        books.accounts.put(event.id, replace(event, timestamp=at_ns))
-        return Result(Status.CREATED, at_ns)
-    return Result(status, known.timestamp if known and status is Status.EXISTS else at_ns)
+    outcome = rules.judge_account(books, event, at_ns)
+    if isinstance(outcome, Status):
+        return _refused(outcome, books.accounts.get(event.id), at_ns)
+    books.accounts.put(outcome.id, outcome)
+    return Result(Status.CREATED, at_ns)
 
 
 def _post(books: Books, event: Transfer, at_ns: int) -> Result:
-    known = books.transfers.get(event.id)
-    status = _transfer_shape(event) or _same(known, event, DIFFERENCES) or _transfer_rules(books, event)
-    if status is None:
-        record(books, replace(event, timestamp=at_ns))
-        return Result(Status.CREATED, at_ns)
+    outcome = rules.judge_transfer(books, event, at_ns)
+    if isinstance(outcome, Status):
+        return _refused(outcome, books.transfers.get(event.id), at_ns)
+    record(books, outcome)
+    return Result(Status.CREATED, at_ns)
+
+
+def _refused(status: Status, known: Account | Transfer | None, at_ns: int) -> Result:
     return Result(status, known.timestamp if known and status is Status.EXISTS else at_ns)
 
 
 def record(books: Books, transfer: Transfer) -> None:
-    """Enter a transfer whose checks are done: the one place where a balance changes."""
-    debited, credited = books.accounts.get(transfer.debit_account_id), books.accounts.get(transfer.credit_account_id)
-    if debited is None or credited is None:
-        raise ValueError(f"transfer {transfer.id} names an account that is not in the books")
-    books.accounts.put(debited.id, replace(debited, debits_posted=debited.debits_posted + transfer.amount))
-    books.accounts.put(credited.id, replace(credited, credits_posted=credited.credits_posted + transfer.amount))
+    """Enter a transfer whose checks are done. With `record_expiry` the one place where a balance changes; replay enters here too."""
     books.transfers.put(transfer.id, transfer)
     books.last_ns = max(books.last_ns, transfer.timestamp)
+    if transfer.flags & RESOLVING:
+        posts = transfer.flags & POST
+        _release(books, transfer.pending_id, Pending.POSTED if posts else Pending.VOIDED, transfer.amount if posts else 0)
+    elif transfer.flags & PENDING:
+        _reserve(books, transfer)
+    else:
+        _shift(books, transfer, 0, transfer.amount)
 
 
-def _first(*checks: tuple[bool, Status]) -> Status | None:
-    return next((status for applies, status in checks if applies), None)
+def record_expiry(books: Books, pending_id: int) -> None:
+    """Release a pending transfer whose time has come."""
+    _release(books, pending_id, Pending.EXPIRED, 0)
 
 
-def _same(known: Account | Transfer | None, event: Account | Transfer, fields: Sequence[str]) -> Status | None:
-    """Compare with what has this id already, field by field in the order of precedence."""
-    if known is None:
-        return None
-    different = next((field for field in fields if getattr(known, field) != getattr(event, field)), None)
-    return Status(f"exists_with_different_{different}") if different else Status.EXISTS
+def _reserve(books: Books, transfer: Transfer) -> None:
+    _shift(books, transfer, transfer.amount, 0)
+    books.pendings.put(transfer.id, Pending.PENDING)
+    if transfer.timeout:
+        books.timers.put(transfer.expires_ns, transfer.id)
+    if transfer.flags & CLOSING_DEBIT:
+        books.accounts.put(transfer.debit_account_id, replace(_account(books, transfer.debit_account_id), closed_by=transfer.id))
+    if transfer.flags & CLOSING_CREDIT:
+        books.accounts.put(transfer.credit_account_id, replace(_account(books, transfer.credit_account_id), closed_by=transfer.id))
 
 
-def _account_shape(event: Account) -> Status | None:
-    return _first(
-        (event.timestamp != 0, Status.TIMESTAMP_MUST_BE_ZERO),
-        (bool(event.flags & ~ACCOUNT_FLAGS), Status.RESERVED_FLAG),
-        (event.id == 0, Status.ID_MUST_NOT_BE_ZERO),
-        (event.id == U128, Status.ID_MUST_NOT_BE_INT_MAX),
+def _release(books: Books, pending_id: int, state: Pending, posted: int) -> None:
+    """Resolve a pending transfer: what it reserved is free, what is posted of it has moved, what it had closed is open."""
+    pending = books.transfers.get(pending_id)
+    if pending is None or books.pendings.get(pending_id) is not Pending.PENDING:
+        raise ValueError(f"transfer {pending_id} is to be {state}, but it is not pending in the books")
+    _shift(books, pending, -pending.amount, posted)
+    books.pendings.put(pending_id, state)
+    for account_id in (pending.debit_account_id, pending.credit_account_id):
+        account = _account(books, account_id)
+        if account.closed_by == pending_id:
+            books.accounts.put(account_id, replace(account, closed_by=0))
+
+
+def _shift(books: Books, transfer: Transfer, pending: int, posted: int) -> None:
+    """Add to the reserved and the posted sums on both sides."""
+    debited, credited = _account(books, transfer.debit_account_id), _account(books, transfer.credit_account_id)
+    books.accounts.put(
+        debited.id, replace(debited, debits_pending=debited.debits_pending + pending, debits_posted=debited.debits_posted + posted)
+    )
+    books.accounts.put(
+        credited.id, replace(credited, credits_pending=credited.credits_pending + pending, credits_posted=credited.credits_posted + posted)
     )
 
 
-def _account_rules(event: Account) -> Status | None:
-    return _first(
-        (event.flags & ACCOUNT_LIMITS == ACCOUNT_LIMITS, Status.FLAGS_ARE_MUTUALLY_EXCLUSIVE),
-        (event.debits_posted != 0, Status.DEBITS_POSTED_MUST_BE_ZERO),
-        (event.credits_posted != 0, Status.CREDITS_POSTED_MUST_BE_ZERO),
-        (event.ledger == 0, Status.LEDGER_MUST_NOT_BE_ZERO),
-        (event.code == 0, Status.CODE_MUST_NOT_BE_ZERO),
-    )
-
-
-def _transfer_shape(event: Transfer) -> Status | None:
-    return _first(
-        (event.timestamp != 0, Status.TIMESTAMP_MUST_BE_ZERO),
-        (bool(event.flags & ~TRANSFER_FLAGS), Status.RESERVED_FLAG),
-        (event.id == 0, Status.ID_MUST_NOT_BE_ZERO),
-        (event.id == U128, Status.ID_MUST_NOT_BE_INT_MAX),
-    )
-
-
-def _transfer_rules(books: Books, event: Transfer) -> Status | None:
-    debited, credited = books.accounts.get(event.debit_account_id), books.accounts.get(event.credit_account_id)
-    status = _first(
-        (books.burnt.get(event.id) is not None, Status.ID_ALREADY_FAILED),
-        (event.debit_account_id == 0, Status.DEBIT_ACCOUNT_ID_MUST_NOT_BE_ZERO),
-        (event.debit_account_id == U128, Status.DEBIT_ACCOUNT_ID_MUST_NOT_BE_INT_MAX),
-        (event.credit_account_id == 0, Status.CREDIT_ACCOUNT_ID_MUST_NOT_BE_ZERO),
-        (event.credit_account_id == U128, Status.CREDIT_ACCOUNT_ID_MUST_NOT_BE_INT_MAX),
-        (event.debit_account_id == event.credit_account_id, Status.ACCOUNTS_MUST_BE_DIFFERENT),
-        (event.pending_id != 0, Status.PENDING_ID_MUST_BE_ZERO),
-        (event.timeout != 0, Status.TIMEOUT_RESERVED_FOR_PENDING_TRANSFER),
-        (event.ledger == 0, Status.LEDGER_MUST_NOT_BE_ZERO),
-        (event.code == 0, Status.CODE_MUST_NOT_BE_ZERO),
-    )
-    if status is not None:
-        return status
-    if debited is None:
-        return Status.DEBIT_ACCOUNT_NOT_FOUND
-    return Status.CREDIT_ACCOUNT_NOT_FOUND if credited is None else _balance_rules(event, debited, credited)
-
-
-def _balance_rules(event: Transfer, debited: Account, credited: Account) -> Status | None:
-    debits, credits = debited.debits_posted + event.amount, credited.credits_posted + event.amount
-    return _first(
-        (debited.ledger != credited.ledger, Status.ACCOUNTS_MUST_HAVE_THE_SAME_LEDGER),
-        (event.ledger != debited.ledger, Status.TRANSFER_MUST_HAVE_THE_SAME_LEDGER_AS_ACCOUNTS),
-        (debits > U128, Status.OVERFLOWS_DEBITS_POSTED),
-        (credits > U128, Status.OVERFLOWS_CREDITS_POSTED),
-        (bool(debited.flags & AccountFlag.DEBITS_MUST_NOT_EXCEED_CREDITS) and debits > debited.credits_posted, Status.EXCEEDS_CREDITS),
-        (bool(credited.flags & AccountFlag.CREDITS_MUST_NOT_EXCEED_DEBITS) and credits > credited.debits_posted, Status.EXCEEDS_DEBITS),
-    )
+def _account(books: Books, account_id: int) -> Account:
+    account = books.accounts.get(account_id)
+    if account is None:
+        raise ValueError(f"account {account_id} is moved, but it is not in the books")
+    return account

@@ -21,6 +21,8 @@ from reference_apps.ledger.reply import Key, Reply
 
 MOST_AT_ONCE = 500
 """Requests that share one synchronisation at most."""
+SWEEP_S = 1.0
+"""How often an idle desk looks for pending transfers whose time has come."""
 
 Answer = tuple[int, Mapping[str, Any]]
 Command = Callable[[Books, int], Answer]
@@ -49,7 +51,7 @@ class Desk:
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         self._waiting: asyncio.Queue[Job] = asyncio.Queue()
         self._journal: Journal | None = None
-        self._worker: asyncio.Task[None] | None = None
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     async def open(self, epoch: int = 0) -> None:
         """Become the writer: begin an epoch (not below `epoch`), rebuild the books from the journal, open the chart of accounts in new books, begin to work."""
@@ -59,14 +61,14 @@ class Desk:
             core.create_accounts(opening, chart.accounts(), self._clock_ns())
             await self._make_durable(self._journal, [entry.of_draft(opening, self.books)])
             opening.keep()
-        self._worker = asyncio.create_task(self._work(self._journal), name="ledger desk")
+        self._tasks = asyncio.create_task(self._work(self._journal), name="ledger desk"), asyncio.create_task(self._sweep(), name="ledger expiry")
         log.info("books open: epoch %d, %d loans, %d transfers", self._journal.epoch, len(self.books.loans.own), len(self.books.transfers.own))
 
     async def close(self) -> None:
         """Stop taking commands and close the journal. What was answered is durable already."""
-        if self._worker is not None:
-            self._worker.cancel()
-            await asyncio.gather(self._worker, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._journal is not None:
             await self._on_disk(self._journal.close)
         self._disk.shutdown()
@@ -88,6 +90,16 @@ class Desk:
             while len(batch) < MOST_AT_ONCE and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
             await self._serve(journal, batch)
+
+    async def _sweep(self) -> None:
+        """Release what has expired when no transfer comes that would."""
+        while not self.fenced:
+            await asyncio.sleep(SWEEP_S)
+            if core.due(self.books, self._clock_ns()):
+                try:
+                    await self.submit(_expire)
+                except Problem as error:
+                    log.warning("expiry has to wait: %s", error)
 
     async def _serve(self, journal: Journal, batch: list[Job]) -> None:
         draft, entries = self.books.draft(), []
@@ -136,6 +148,11 @@ def _replay(journal: Journal) -> Books:
         for one in record.read(found):
             entry.fold(books, one)
     return books
+
+
+def _expire(books: Books, now_ns: int) -> Answer:
+    core.expire(books, now_ns)
+    return 200, {}
 
 
 def _book(job: Job, draft: Books, now_ns: int) -> tuple[Answer | Exception, Entry | None]:

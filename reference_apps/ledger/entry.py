@@ -1,6 +1,7 @@
 """What one request changed, as facts: written to the journal, and folded back into the books at start. Pure.
 
-Only what was created is kept (transfers with their timestamps, burnt ids, loans, repayments, stored replies); every balance is derived from it.
+Only what was created is kept (transfers with their timestamps, burnt ids, loans, repayments, stored replies) and which transfers expired; every
+balance is derived from it. A row that an older ledger would misread names its version, which that ledger does not know: it refuses the journal.
 """
 
 from collections.abc import Mapping
@@ -13,9 +14,13 @@ from reference_apps.ledger import core, product
 from reference_apps.ledger.allocation import Component, Part
 from reference_apps.ledger.books import Books
 from reference_apps.ledger.loan import Loan, Repayment, Terms
-from reference_apps.ledger.model import Account, Transfer
+from reference_apps.ledger.model import ACCOUNT_LIMITS, LINKED, Account, Pending, Transfer
 from reference_apps.ledger.reply import Reply
 from reference_apps.ledger.schedule import Instalment
+
+VERSION = 2
+"""Of the rows: 1 knows single and linked transfers only, and is not written out; 2 knows every flag."""
+FIRST_FLAGS: Mapping[type, int] = {Account: LINKED | ACCOUNT_LIMITS, Transfer: LINKED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +29,14 @@ class Entry:
 
     accounts: tuple[Account, ...] = ()
     transfers: tuple[Transfer, ...] = ()
+    expired: tuple[int, ...] = ()
     burnt: tuple[int, ...] = ()
     opened: Loan | None = None
     repaid: tuple[str, Repayment] | None = None
     reply: tuple[str, Reply] | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.accounts or self.transfers or self.burnt or self.opened or self.repaid or self.reply)
+        return bool(self.accounts or self.transfers or self.expired or self.burnt or self.opened or self.repaid or self.reply)
 
 
 def of_draft(draft: Books, below: Books) -> Entry:
@@ -40,6 +46,7 @@ def of_draft(draft: Books, below: Books) -> Entry:
     return Entry(
         accounts=tuple(account for account in draft.accounts.own.values() if below.accounts.get(account.id) is None),
         transfers=tuple(draft.transfers.own.values()),
+        expired=tuple(pending_id for pending_id, state in draft.pendings.own.items() if state is Pending.EXPIRED),
         burnt=tuple(draft.burnt.own),
         opened=loan if loan and known is None else None,
         repaid=(loan.id, loan.repayments[-1]) if loan and known is not None else None,
@@ -54,6 +61,8 @@ def fold(books: Books, entry: Entry) -> None:
         books.last_ns = max(books.last_ns, account.timestamp)
     for transfer in entry.transfers:
         core.record(books, transfer)
+    for pending_id in entry.expired:
+        core.record_expiry(books, pending_id)
     for burnt in entry.burnt:
         books.burnt.put(burnt, True)
     if entry.opened:
@@ -74,6 +83,7 @@ def to_json(entry: Entry) -> dict[str, Any]:
     written = {
         "accounts": [_row(account) for account in entry.accounts],
         "transfers": [_row(transfer) for transfer in entry.transfers],
+        "expired": list(entry.expired),
         "burnt": list(entry.burnt),
         "opened": _loan_row(entry.opened) if entry.opened else None,
         "repaid": [entry.repaid[0], _repayment_row(entry.repaid[1])] if entry.repaid else None,
@@ -86,8 +96,9 @@ def from_json(written: Mapping[str, Any]) -> Entry:
     """Return the entry that `to_json` wrote."""
     repaid, reply, opened = written.get("repaid"), written.get("reply"), written.get("opened")
     return Entry(
-        accounts=tuple(Account(**row) for row in written.get("accounts", ())),
-        transfers=tuple(Transfer(**row) for row in written.get("transfers", ())),
+        accounts=tuple(Account(**_fields(row)) for row in written.get("accounts", ())),
+        transfers=tuple(Transfer(**_fields(row)) for row in written.get("transfers", ())),
+        expired=tuple(written.get("expired", ())),
         burnt=tuple(written.get("burnt", ())),
         opened=_loan(opened) if opened else None,
         repaid=(repaid[0], _repayment(repaid[1])) if repaid else None,
@@ -97,7 +108,16 @@ def from_json(written: Mapping[str, Any]) -> Entry:
 
 def _row(value: Account | Transfer) -> dict[str, int]:
     """Return the fields that are not at their default; most are zero."""
-    return {field.name: getattr(value, field.name) for field in fields(value) if getattr(value, field.name) != 0 or field.name in ("amount", "id")}
+    row = {field.name: getattr(value, field.name) for field in fields(value) if getattr(value, field.name) != 0 or field.name in ("amount", "id")}
+    return row | {"version": VERSION} if value.flags & ~FIRST_FLAGS[type(value)] else row
+
+
+def _fields(row: Mapping[str, int]) -> dict[str, int]:
+    """Return a row's fields. Raises ValueError for a version to come."""
+    version = row.get("version", 1)
+    if version > VERSION:
+        raise ValueError(f"row {row.get('id')} of the journal is of version {version}; this ledger reads up to version {VERSION}: run a newer release")
+    return {name: value for name, value in row.items() if name != "version"}
 
 
 def _loan_row(loan: Loan) -> dict[str, Any]:

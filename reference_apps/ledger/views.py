@@ -1,5 +1,6 @@
 """The ledger's values as JSON: money in fen, rates as decimal text, ids of 128 bits as text. Pure."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from itertools import accumulate, islice
@@ -17,15 +18,17 @@ from reference_apps.ledger.quoting import Quote
 from reference_apps.ledger.schedule import Instalment
 
 Json = dict[str, Any]
-WIDE = ("id", "debit_account_id", "credit_account_id", "pending_id", "user_data_128")
+WIDE = ("id", "debit_account_id", "credit_account_id", "pending_id", "closed_by", "user_data_128")
 
 
 def account(value: Account) -> Json:
-    return _texts(asdict(value)) | {"name": chart.name(value.id)}
+    return _texts(asdict(value)) | {"closed": value.closed, "name": chart.name(value.id)}
 
 
-def transfer(value: Transfer) -> Json:
-    return _texts(asdict(value)) | {"debit_account": chart.name(value.debit_account_id), "credit_account": chart.name(value.credit_account_id)}
+def transfer(books: Books, value: Transfer) -> Json:
+    """Return a transfer; `state` says what became of a pending one, and is None for every other."""
+    names = {"debit_account": chart.name(value.debit_account_id), "credit_account": chart.name(value.credit_account_id)}
+    return _texts(asdict(value)) | names | {"state": books.pendings.get(value.id)}
 
 
 def results(values: Sequence[Result]) -> Json:
@@ -119,16 +122,19 @@ def trial_balance(books: Books) -> Json:
     ledgers = [_ledger(number, [each for each in accounts if each.ledger == number]) for number in sorted({each.ledger for each in accounts})]
     subledger = _subledger(books)
     return {
-        "balanced": all(row["difference_fen"] == 0 for row in ledgers) and subledger["difference_fen"] == 0,
+        "balanced": all(row["difference_fen"] == 0 for row in ledgers) and _reserved_evenly(accounts) and subledger["difference_fen"] == 0,
         "loans": len(books.loans.own),
         "transfers": len(books.transfers.own),
         "ledgers": ledgers,
         "subledger": subledger,
-        "accounts": [
-            {"id": str(each.id), "name": chart.name(each.id), "ledger": each.ledger, "debits_fen": each.debits_posted, "credits_fen": each.credits_posted}
-            for each in accounts
-        ],
+        "accounts": [_balance(each) for each in accounts],
     }
+
+
+def _balance(value: Account) -> Json:
+    moved = {"debits_fen": value.debits_posted, "credits_fen": value.credits_posted}
+    reserved = {"reserved_debits_fen": value.debits_pending, "reserved_credits_fen": value.credits_pending}
+    return {"id": str(value.id), "name": chart.name(value.id), "ledger": value.ledger} | moved | reserved
 
 
 def _ledger(number: int, accounts: Iterable[Account]) -> Json:
@@ -136,6 +142,14 @@ def _ledger(number: int, accounts: Iterable[Account]) -> Json:
     debits, credits = sum(each.debits_posted for each in rows), sum(each.credits_posted for each in rows)
     currency = next((name for name, ledger in chart.CURRENCIES.items() if ledger == number), "")
     return {"ledger": number, "currency": currency, "debits_fen": debits, "credits_fen": credits, "difference_fen": debits - credits}
+
+
+def _reserved_evenly(accounts: Iterable[Account]) -> bool:
+    """Whether what pending transfers reserve is the same on both sides, in every ledger."""
+    reserved: Counter[int] = Counter()
+    for each in accounts:
+        reserved[each.ledger] += each.debits_pending - each.credits_pending
+    return not any(reserved.values())
 
 
 def _subledger(books: Books) -> Json:

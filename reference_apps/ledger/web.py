@@ -117,7 +117,7 @@ def _accounts(app: FastAPI, desk: Desk) -> None:
         number = _loan(desk.books, loan_id).number if loan_id else None
         every = (each for each in desk.books.transfers.own.values() if each.timestamp > after and number in (None, each.user_data_64))
         found = list(islice(every, limit))
-        return {"items": [views.transfer(each) for each in found], "next": found[-1].timestamp if len(found) == limit else None}
+        return {"items": [views.transfer(desk.books, each) for each in found], "next": found[-1].timestamp if len(found) == limit else None}
 
 
 def _control(app: FastAPI, desk: Desk) -> None:

@@ -20,7 +20,7 @@ TIMED = frozenset({Phase.STEPPING, Phase.PROMOTING})
 def failing(rollout: Rollout, situation: Situation, seen: View) -> Decision | None:
     """Return the decision to give up, if the target crashes in circles, is unhealthy where none may be, or makes no progress in time."""
     if reading.crash_loops(seen.target, seen.stable):
-        reason = next((one.reason for one in seen.target.members if one.reason), "no reason is known")
+        reason = next((one.reason for one in seen.target.members if one.reason), "its log says why")
         return transitions.abort(rollout, situation, f"every instance of {rollout.to_release} crashes again and again ({reason})")
     policy = rollout.policy
     if policy.progress_deadline_s == 0 and reading.unhealthy_since(seen.target, policy.healthy_deadline_s, situation.now):

@@ -48,10 +48,12 @@ def _compare(report: Report, straight: Tally, through: Tally) -> None:
 
 def _killed(machine: Machine, gateway: str) -> float:
     where = urlsplit(gateway)
-    os.kill(machine.gateway_pid(), signal.SIGKILL)
+    pid = machine.gateway_pid()
+    os.kill(pid, signal.SIGKILL)
     began = monotonic()
-    wait_until("the gateway is gone", lambda: not _answers(where.port or 0) or monotonic() - began > 0.2, within_s=2, every_s=0.002)
-    return wait_until("the gateway is back", lambda: _answers(where.port or 0), within_s=10, every_s=0.005)
+    wait_until("the gateway is gone", lambda: not _answers(where.port or 0) or machine.gateway_pid() != pid, within_s=2, every_s=0.002)
+    wait_until("the gateway is back", lambda: _answers(where.port or 0), within_s=10, every_s=0.005)
+    return monotonic() - began
 
 
 def _answers(port: int) -> bool:

@@ -12,6 +12,8 @@ from ctl.model.rollout import Phase, Rollout
 from ctl.model.service import Handover, Strategy
 from ctl.model.situation import Situation
 
+REST_S = LOOK_S
+
 
 def take_back(rollout: Rollout, situation: Situation, seen: View) -> Decision:
     """Bring stable up, the traffic back, then let the target go; traffic moves only to instances that can carry it."""
@@ -62,7 +64,8 @@ def _is_given_up(rollout: Rollout, situation: Situation, seen: View) -> bool:
 
 def _on_the_way(rollout: Rollout, situation: Situation, seen: View, wish: Wish, why: str) -> Decision:
     """Carry a wish out while stable is not back; with nobody but the target to carry traffic, its weights stay as they are."""
-    weights = _weights_meanwhile(situation, seen, {} if wish.grow else wish.take)
+    grow = effects.within(situation, seen.all, wish.grow)
+    weights = _weights_meanwhile(situation, seen, {} if grow else wish.take)
     actions = effects.carry_out(situation, seen.all, replace(wish, weights=weights, hold=weights is None))
     return Decision(actions=actions, next_state=rollout, again_in_s=SOON_S if actions else effects.patience(situation, seen), why=why)
 
@@ -81,29 +84,35 @@ def _weights_meanwhile(situation: Situation, seen: View, take: Mapping[str, int]
 
 def _leave_target(rollout: Rollout, situation: Situation, seen: View) -> Decision:
     """Stable is back: traffic back in one write, then the target goes after its delay (0 keeps it for inspection)."""
-    delay, target = rollout.policy.abort_scale_down_delay_s, seen.target
-    off = situation.routes.weight_of(target.release) == 0 and (situation.routes.weight_of(seen.stable.release) > 0 or rollout.desired == 0)
-    rollout = replace(rollout, weight_zero_since=rollout.weight_zero_since or (situation.now if off else None))
-    rested = (situation.now - rollout.weight_zero_since).total_seconds() if rollout.weight_zero_since else 0.0
-    single_writer = situation.handover is Handover.STANDBY
-    go = rollout.weight_zero_since is not None and (single_writer or (delay > 0 and rested >= delay))
+    stable, target, desired = seen.stable, seen.target, rollout.desired
+    off = situation.routes.weight_of(target.release) == 0 and (situation.routes.weight_of(stable.release) > 0 or desired == 0)
+    since = rollout.weight_zero_since or situation.now
+    rollout, rested = replace(rollout, weight_zero_since=since if off else None), (situation.now - since).total_seconds() if off else 0.0
+    delay, keeps = _delay(rollout, situation, seen)
+    go = off and rested >= delay and not keeps
     take = {group.release: group.size for group in (*seen.strays, target) if group.size and (go or group is not target)}
-    excess = seen.stable.size - rollout.desired
-    if excess > 0:
-        take[seen.stable.release] = excess
-    actions = effects.carry_out(situation, seen.all, Wish({}, take, {seen.stable.release: 100}))
-    kept = delay == 0 and not single_writer and rollout.weight_zero_since is not None
-    gone = rollout.weight_zero_since is not None and target.size == 0 and not (single_writer and target.leaving)
-    if not actions and not any(take.values()) and (kept or gone):
-        return transitions.end(
-            rollout, situation, Phase.ROLLED_BACK, f"{rollout.from_release} is live again, {seen.stable.ready} of {rollout.desired} ready: {rollout.abort_why}"
-        )
-    why = (
-        f"the traffic is back on {seen.stable.release}; {target.release} goes in {max(0.0, delay - rested):.0f} s"
-        if off
-        else f"give {seen.stable.release} all of the traffic back"
-    )
-    return Decision(actions=actions, next_state=rollout, again_in_s=SOON_S if actions else min(LOOK_S, max(SOON_S, delay - rested)), why=why)
+    if stable.size > desired:
+        take[stable.release] = stable.size - desired
+    actions = effects.carry_out(situation, seen.all, Wish({}, take, {stable.release: 100}))
+    is_left = keeps or (target.size == 0 and not (situation.handover is Handover.STANDBY and target.leaving))
+    if off and rested >= min(delay, REST_S) and is_left and not actions and not any(take.values()):
+        why = f"{stable.release} is live again, {stable.ready} of {desired} ready: {rollout.abort_why}"
+        return transitions.end(rollout, situation, Phase.ROLLED_BACK, why)
+    left_s = max(0.0, delay - rested)
+    why = f"the traffic is back on {stable.release}; {target.release} goes in {left_s:.0f} s" if off else f"give {stable.release} all of the traffic back"
+    return Decision(actions=actions, next_state=rollout, again_in_s=SOON_S if actions else min(LOOK_S, max(SOON_S, left_s)), why=why)
+
+
+def _delay(rollout: Rollout, situation: Situation, seen: View) -> tuple[float, bool]:
+    """Return for how long the target must have been without traffic before it goes, and whether it is kept.
+
+    Never at once: a write of weights that was under way when the abort came may still get in force. Only a target that writes goes at once, so that
+    stable can.
+    """
+    if situation.handover is Handover.STANDBY:
+        return (0.0 if seen.target.ready else REST_S), False
+    delay = rollout.policy.abort_scale_down_delay_s
+    return max(delay, REST_S), delay == 0
 
 
 def _withdraw(rollout: Rollout, situation: Situation, seen: View) -> Decision:

@@ -20,7 +20,7 @@ def carry_out(situation: Situation, groups: Sequence[Standing], wish: Wish) -> t
     One direction of size at a time: nobody is taken away while anything can grow. Who can carry traffic stays until an heir has it.
     """
     routed = situation.routes.instance_ids
-    grow = _within(situation, groups, wish.grow)
+    grow = within(situation, groups, wish.grow)
     leaving = leaves(situation, groups, {} if grow else wish.take)
     out = ids_of(leaving)
     actions: list[Action] = [EnsureGroup(service=situation.service, release=release, count=count) for release, count in grow.items()]
@@ -42,7 +42,7 @@ def ids_of(instances: Mapping[str, tuple[Instance, ...]]) -> frozenset[str]:
     return frozenset(one.id for members in instances.values() for one in members)
 
 
-def _within(situation: Situation, groups: Sequence[Standing], grow: Mapping[str, int]) -> dict[str, int]:
+def within(situation: Situation, groups: Sequence[Standing], grow: Mapping[str, int]) -> dict[str, int]:
     """Cut growth down to what `max_total` leaves room for; whoever is named first grows first."""
     size = {group.release: group.size for group in groups}
     most = situation.policy.max_total

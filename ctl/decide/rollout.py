@@ -51,7 +51,7 @@ def steady(situation: Situation) -> Decision:
     leave = _leftovers(situation, stable, strays, desired)
     is_whole = len(stable.available) >= desired
     carrying = (*(stray for stray in strays if situation.routes.weight_of(stray.release) and not is_whole), stable)
-    grow = {stable.release: desired} if stable.size < desired else {}
+    grow = effects.within(situation, (*strays, stable), {stable.release: desired})
     take = leave | {stable.release: max(0, stable.size - desired)}
     out = effects.ids_of(effects.leaves(situation, carrying, {} if grow else take))
     weights = {group.release: 0 for group in carrying} | routing.by_count(carrying, out)

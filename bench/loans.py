@@ -7,10 +7,10 @@ from decimal import Decimal
 from time import perf_counter
 
 from bench.report import Report
-from reference_apps.ledger import apr, schedule
-from reference_apps.ledger.daycount import DayCount
-from reference_apps.ledger.product import Family, LoanProduct, Method
-from reference_apps.ledger.schedule import Credit
+from reference_apps.ledger.loans import apr, schedule
+from reference_apps.ledger.loans.daycount import DayCount
+from reference_apps.ledger.loans.product import Family, LoanProduct, Method
+from reference_apps.ledger.loans.schedule import Credit
 
 LOANS, PERIODS, GOAL, ROUNDS = 20_000, 12, 50_000, 3
 RATES, DAYS, FIRST = 200, 28, date(2025, 1, 1)

@@ -5,8 +5,8 @@ import signal
 
 from ctl.kit import serving, writer
 from ctl.kit.identity import Identity
-from reference_apps.ledger import web
-from reference_apps.ledger.desk import Desk
+from reference_apps.ledger.door import web
+from reference_apps.ledger.keeping.desk import Desk
 
 
 def main() -> None:

@@ -4,9 +4,9 @@ import heapq
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-from reference_apps.ledger.loan import Loan
-from reference_apps.ledger.model import Account, Pending, Transfer
-from reference_apps.ledger.reply import Reply
+from reference_apps.ledger.algebra.model import Account, Pending, Transfer
+from reference_apps.ledger.keeping.reply import Reply
+from reference_apps.ledger.loans.loan import Loan
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")

@@ -15,12 +15,14 @@ from typing import Any
 import pytest
 
 from ctl.kit.problem import Problem
-from reference_apps.ledger import journal, record, reply, views
-from reference_apps.ledger.bodies import LoanBody
-from reference_apps.ledger.desk import Desk
-from reference_apps.ledger.journal import Fenced, Journal
-from reference_apps.ledger.record import Broken, Record
-from reference_apps.ledger.web import _disbursing, today
+from reference_apps.ledger.door import views
+from reference_apps.ledger.door.loanbodies import LoanBody
+from reference_apps.ledger.door.loanroutes import _disbursing
+from reference_apps.ledger.door.web import today
+from reference_apps.ledger.keeping import journal, record, reply
+from reference_apps.ledger.keeping.desk import Desk
+from reference_apps.ledger.keeping.journal import Fenced, Journal
+from reference_apps.ledger.keeping.record import Broken, Record
 
 ROOT = Path(__file__).parents[2]
 

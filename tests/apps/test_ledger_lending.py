@@ -11,14 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctl.kit.problem import Problem
-from reference_apps.ledger import chart, core, entry, lending, views
-from reference_apps.ledger.allocation import ORDER
+from reference_apps.ledger.algebra import core
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.chart import Control
-from reference_apps.ledger.daycount import DayCount
-from reference_apps.ledger.loan import Loan, Terms
-from reference_apps.ledger.product import STANDARD, LoanProduct, Method
-from reference_apps.ledger.rounding import Rounding
+from reference_apps.ledger.door import loanviews, views
+from reference_apps.ledger.keeping import entry
+from reference_apps.ledger.loans import chart, lending
+from reference_apps.ledger.loans.allocation import ORDER
+from reference_apps.ledger.loans.chart import Control
+from reference_apps.ledger.loans.daycount import DayCount
+from reference_apps.ledger.loans.loan import Loan, Terms
+from reference_apps.ledger.loans.product import STANDARD, LoanProduct, Method
+from reference_apps.ledger.loans.rounding import Rounding
 
 DAY = date(2025, 1, 15)
 NOW = 1_000_000
@@ -57,8 +60,8 @@ def test_disbursing_debits_principal_and_credits_the_bank() -> None:
     books = opened()
     loan = disbursed(books)
     assert (balance(books, Control.PRINCIPAL), balance(books, Control.BANK)) == (1_000_000, -1_000_000)
-    assert views.loan(loan)["instalment_fen"] == 172_548
-    assert views.loan(loan)["next_due"] == {"number": 1, "due_on": "2025-02-15", "amount_fen": 172_548}
+    assert loanviews.loan(loan)["instalment_fen"] == 172_548
+    assert loanviews.loan(loan)["next_due"] == {"number": 1, "due_on": "2025-02-15", "amount_fen": 172_548}
     with pytest.raises(Problem, match="exists"):
         disbursed(books)
     assert balance(books, Control.PRINCIPAL) == 1_000_000, "the same loan cannot be paid out twice, key or no key"
@@ -90,7 +93,7 @@ def test_paying_everything_closes_the_loan_and_the_rest_is_overpayment() -> None
     lending.repay(books, loan, 1_040_000, date(2025, 2, 1), NOW)
     closed = books.loans.get(loan.id)
     assert closed is not None
-    assert (views.loan(closed)["status"], views.loan(closed)["overpaid_fen"], views.loan(closed)["next_due"]) == ("closed", 4_709, None)
+    assert (loanviews.loan(closed)["status"], loanviews.loan(closed)["overpaid_fen"], loanviews.loan(closed)["next_due"]) == ("closed", 4_709, None)
     assert balance(books, Control.OVERPAYMENT) == -4_709
     lending.repay(books, closed, 500, date(2025, 3, 1), NOW)
     assert balance(books, Control.OVERPAYMENT) == -5_209, "money that came is never refused"

@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 
-from reference_apps.ledger import chart, core, entry, lending, product
-from reference_apps.ledger.allocation import ORDER, Component
+from reference_apps.ledger.algebra import core
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.daycount import DayCount
-from reference_apps.ledger.duedate import Shift
-from reference_apps.ledger.entry import Entry
-from reference_apps.ledger.loan import Loan, Terms
-from reference_apps.ledger.product import STANDARD, Family, LoanProduct, Method
-from reference_apps.ledger.rounding import Rounding
+from reference_apps.ledger.keeping import entry
+from reference_apps.ledger.keeping.entry import Entry
+from reference_apps.ledger.loans import chart, lending, product
+from reference_apps.ledger.loans.allocation import ORDER, Component
+from reference_apps.ledger.loans.daycount import DayCount
+from reference_apps.ledger.loans.duedate import Shift
+from reference_apps.ledger.loans.loan import Loan, Terms
+from reference_apps.ledger.loans.product import STANDARD, Family, LoanProduct, Method
+from reference_apps.ledger.loans.rounding import Rounding
 
 DAY = date(2025, 1, 31)
 NOW = 1_000_000

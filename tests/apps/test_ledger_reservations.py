@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from reference_apps.ledger import entry, record, views, web
+from reference_apps.ledger.algebra.model import SECOND_NS, U128, Account, Pending, Transfer
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.desk import Desk
-from reference_apps.ledger.entry import Entry
-from reference_apps.ledger.model import SECOND_NS, U128, Account, Pending, Transfer
+from reference_apps.ledger.door import views, web
+from reference_apps.ledger.keeping import entry, record
+from reference_apps.ledger.keeping.desk import Desk
+from reference_apps.ledger.keeping.entry import Entry
 
 Ask = Callable[..., Awaitable[Any]]
 Story = Callable[[Ask, Desk], Awaitable[None]]

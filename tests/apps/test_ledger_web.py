@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from reference_apps.ledger import views, web
-from reference_apps.ledger.bodies import LoanBody
-from reference_apps.ledger.desk import Desk
+from reference_apps.ledger.door import views, web
+from reference_apps.ledger.door.loanbodies import LoanBody
+from reference_apps.ledger.keeping.desk import Desk
 
 LOAN = {"reference": "case-1", "customer": "mike", "principal_fen": 1_000_000, "annual_rate": "0.12", "periods": 6}
 QUOTE = {"principal_fen": 1_000_000, "annual_rate": "0.12", "periods": 6}

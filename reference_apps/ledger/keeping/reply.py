@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctl.kit.problem import Problem
-from reference_apps.ledger import canonical
+from reference_apps.ledger.keeping import canonical
 
 
 @dataclass(frozen=True, slots=True)

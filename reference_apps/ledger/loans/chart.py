@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from enum import IntEnum
 
-from reference_apps.ledger.allocation import Component
-from reference_apps.ledger.model import Account, AccountFlag
+from reference_apps.ledger.algebra.model import Account, AccountFlag
+from reference_apps.ledger.loans.allocation import Component
 
 CURRENCIES: Mapping[str, int] = {"CNY": 156}
 """Ledger number of each currency we keep books in (ISO 4217 numeric codes)."""

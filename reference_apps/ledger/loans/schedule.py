@@ -9,12 +9,12 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
-from reference_apps.ledger import duedate, periodrate
-from reference_apps.ledger.daycount import MONTHS_OF_THIRTY, year_fraction
-from reference_apps.ledger.duedate import ALWAYS_OPEN, Shift
-from reference_apps.ledger.periodrate import REMEMBERED, PeriodRates
-from reference_apps.ledger.product import Family, LoanProduct, Method
-from reference_apps.ledger.rounding import rounded, to_multiple
+from reference_apps.ledger.loans import duedate, periodrate
+from reference_apps.ledger.loans.daycount import MONTHS_OF_THIRTY, year_fraction
+from reference_apps.ledger.loans.duedate import ALWAYS_OPEN, Shift
+from reference_apps.ledger.loans.periodrate import REMEMBERED, PeriodRates
+from reference_apps.ledger.loans.product import Family, LoanProduct, Method
+from reference_apps.ledger.loans.rounding import rounded, to_multiple
 
 MOST_ATTEMPTS = 3
 

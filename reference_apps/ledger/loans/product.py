@@ -6,10 +6,10 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from reference_apps.ledger.allocation import ORDER, Component
-from reference_apps.ledger.daycount import MONTHS_OF_THIRTY, DayCount
-from reference_apps.ledger.duedate import Shift
-from reference_apps.ledger.rounding import Rounding
+from reference_apps.ledger.loans.allocation import ORDER, Component
+from reference_apps.ledger.loans.daycount import MONTHS_OF_THIRTY, DayCount
+from reference_apps.ledger.loans.duedate import Shift
+from reference_apps.ledger.loans.rounding import Rounding
 
 
 class Method(StrEnum):

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from ctl.kit.problem import Problem
-from reference_apps.ledger import chart, core, entry, record, reply
+from reference_apps.ledger.algebra import core
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.entry import Entry
-from reference_apps.ledger.journal import Fenced, Journal, Unwritable
-from reference_apps.ledger.reply import Key, Reply
+from reference_apps.ledger.keeping import entry, record, reply
+from reference_apps.ledger.keeping.entry import Entry
+from reference_apps.ledger.keeping.journal import Fenced, Journal, Unwritable
+from reference_apps.ledger.keeping.reply import Key, Reply
+from reference_apps.ledger.loans import chart
 
 MOST_AT_ONCE = 500
 """Requests that share one synchronisation at most."""

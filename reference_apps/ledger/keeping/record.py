@@ -5,8 +5,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reference_apps.ledger import canonical, entry
-from reference_apps.ledger.entry import Entry
+from reference_apps.ledger.keeping import canonical, entry
+from reference_apps.ledger.keeping.entry import Entry
 
 GENESIS = "0" * 64
 

@@ -10,12 +10,13 @@ from dataclasses import replace
 from datetime import date
 
 from ctl.kit.problem import Problem
-from reference_apps.ledger import allocation, chart, core, schedule
-from reference_apps.ledger.allocation import Allocation
+from reference_apps.ledger.algebra import core
+from reference_apps.ledger.algebra.model import Status, Transfer, TransferFlag
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.chart import RECEIVABLE, Business, Control
-from reference_apps.ledger.loan import Loan, Repayment, Terms
-from reference_apps.ledger.model import Status, Transfer, TransferFlag
+from reference_apps.ledger.loans import allocation, chart, schedule
+from reference_apps.ledger.loans.allocation import Allocation
+from reference_apps.ledger.loans.chart import RECEIVABLE, Business, Control
+from reference_apps.ledger.loans.loan import Loan, Repayment, Terms
 
 
 def loan_id(scope: str) -> str:
@@ -95,4 +96,3 @@ def _book(books: Books, loan: Loan, movements: Sequence[Transfer], now_ns: int) 
 def owed(loan: Loan) -> int:
     """Return what the whole schedule still asks for."""
     return sum(loan.outstanding().values())
-

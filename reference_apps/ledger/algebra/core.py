@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from reference_apps.ledger import rules
+from reference_apps.ledger.algebra import rules
+from reference_apps.ledger.algebra.model import LINKED, PENDING, POST, RESOLVING, TRANSIENT, Account, Pending, Result, Status, Transfer, TransferFlag
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.model import LINKED, PENDING, POST, RESOLVING, TRANSIENT, Account, Pending, Result, Status, Transfer, TransferFlag
 
 CLOSING_DEBIT, CLOSING_CREDIT = int(TransferFlag.CLOSING_DEBIT), int(TransferFlag.CLOSING_CREDIT)
 
@@ -176,12 +176,8 @@ def _release(books: Books, pending_id: int, state: Pending, posted: int) -> None
 def _shift(books: Books, transfer: Transfer, pending: int, posted: int) -> None:
     """Add to the reserved and the posted sums on both sides."""
     debited, credited = _account(books, transfer.debit_account_id), _account(books, transfer.credit_account_id)
-    books.accounts.put(
-        debited.id, replace(debited, debits_pending=debited.debits_pending + pending, debits_posted=debited.debits_posted + posted)
-    )
-    books.accounts.put(
-        credited.id, replace(credited, credits_pending=credited.credits_pending + pending, credits_posted=credited.credits_posted + posted)
-    )
+    books.accounts.put(debited.id, replace(debited, debits_pending=debited.debits_pending + pending, debits_posted=debited.debits_posted + posted))
+    books.accounts.put(credited.id, replace(credited, credits_pending=credited.credits_pending + pending, credits_posted=credited.credits_posted + posted))
 
 
 def _account(books: Books, account_id: int) -> Account:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ctl.kit.database import BUSY_S, Database, DatabaseFailed
-from reference_apps.ledger import record
-from reference_apps.ledger.record import GENESIS, Broken, Record
+from reference_apps.ledger.keeping import record
+from reference_apps.ledger.keeping.record import GENESIS, Broken, Record
 
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS journal (

@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal, localcontext
 from itertools import pairwise
 
-from reference_apps.ledger.schedule import Instalment
+from reference_apps.ledger.loans.schedule import Instalment
 
 PRECISION = 40
 CLOSE = Decimal("1e-30")

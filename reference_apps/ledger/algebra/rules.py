@@ -7,8 +7,7 @@ Source: TigerBeetle's create_accounts and create_transfers. Imported events are 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from reference_apps.ledger.books import Books
-from reference_apps.ledger.model import (
+from reference_apps.ledger.algebra.model import (
     ACCOUNT_FLAGS,
     ACCOUNT_LIMITS,
     BALANCING,
@@ -27,6 +26,7 @@ from reference_apps.ledger.model import (
     Transfer,
     TransferFlag,
 )
+from reference_apps.ledger.books import Books
 
 LABELS = ("user_data_128", "user_data_64", "user_data_32", "ledger", "code")
 ACCOUNT_DIFFERENCES = ("flags", *LABELS)

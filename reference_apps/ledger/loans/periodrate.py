@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import pairwise
 from math import lcm
 
-from reference_apps.ledger.daycount import DayCount, year_fraction
+from reference_apps.ledger.loans.daycount import DayCount, year_fraction
 
 REMEMBERED = 4096
 """Rates and factors kept: a book has few products and days, and many loans of each."""

@@ -1,31 +1,24 @@
-"""What may be posted to the ledger, checked at the door: whole fen, rates as decimal text, no unknown fields."""
+"""What may be sent about loans, checked at the door: whole fen, rates as decimal text, days that have come."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, StrictInt
 
 from ctl.kit.problem import Problem
-from reference_apps.ledger.daycount import DayCount
-from reference_apps.ledger.loan import Terms
-from reference_apps.ledger.model import RESOLVING, U128, Account, Transfer, TransferFlag
-from reference_apps.ledger.product import STANDARD, Family, LoanProduct, Method
-from reference_apps.ledger.quoting import Quote
-from reference_apps.ledger.rounding import Rounding
-from reference_apps.ledger.schedule import Credit
+from reference_apps.ledger.door.bodies import Body
+from reference_apps.ledger.loans.daycount import DayCount
+from reference_apps.ledger.loans.loan import Terms
+from reference_apps.ledger.loans.product import STANDARD, Family, LoanProduct, Method
+from reference_apps.ledger.loans.quoting import Quote
+from reference_apps.ledger.loans.rounding import Rounding
+from reference_apps.ledger.loans.schedule import Credit
 
 MOST_FEN = 10**13
 """The largest amount of one loan operation: a hundred billion yuan is a typing error."""
-
-
-def whole(value: Any) -> Any:
-    """Take a whole number, or the text of one: ids may be larger than what a JSON number carries safely elsewhere."""
-    if isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 39)):
-        raise ValueError("must be a whole number, or its digits as text")
-    return int(value)
 
 
 def plain_rate(value: Any) -> Any:
@@ -35,76 +28,11 @@ def plain_rate(value: Any) -> Any:
     return value
 
 
-TRANSFER_FLAG = {flag.name.lower(): int(flag) for flag in TransferFlag if flag.name}
-
-
-def named_flags(value: Any) -> Any:
-    """Take flags as a list of their names too; a number is passed on as it is."""
-    if not isinstance(value, list):
-        return value
-    unknown = next((name for name in value if not isinstance(name, str) or name not in TRANSFER_FLAG), None)
-    if unknown is not None:
-        raise ValueError(f"{unknown!r} is not a flag; the flags are: {', '.join(TRANSFER_FLAG)}")
-    return sum(TRANSFER_FLAG[name] for name in set(value))
-
-
-U128Int = Annotated[int, BeforeValidator(whole), Field(ge=0, le=U128)]
-U64Int = Annotated[int, BeforeValidator(whole), Field(ge=0, le=2**64 - 1)]
-U32Int = Annotated[StrictInt, Field(ge=0, le=2**32 - 1)]
-U16Int = Annotated[StrictInt, Field(ge=0, le=2**16 - 1)]
-FLAG_SCHEMA = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 2**16 - 1}, {"type": "array", "items": {"enum": list(TRANSFER_FLAG)}}]}
-TransferFlags = Annotated[U16Int, BeforeValidator(named_flags), WithJsonSchema(FLAG_SCHEMA)]
 Fen = Annotated[StrictInt, Field(gt=0, le=MOST_FEN)]
 Rate = Annotated[Decimal, BeforeValidator(plain_rate), Field(ge=0, le=1, decimal_places=8, allow_inf_nan=False)]
 Periods = Annotated[StrictInt, Field(ge=1, le=60)]
 Grace = Annotated[StrictInt, Field(ge=0, le=60)]
 Day = Annotated[date, Field(ge=date(2000, 1, 1))]
-
-
-class Body(BaseModel):
-    """What every body has in common: a field we do not know is a mistake, not something to ignore."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class AccountBody(Body):
-    id: U128Int
-    ledger: U32Int
-    code: U16Int
-    flags: U16Int = 0
-    user_data_128: U128Int = 0
-    user_data_64: U64Int = 0
-    user_data_32: U32Int = 0
-
-    def to_model(self) -> Account:
-        return Account(**self.model_dump())
-
-
-class TransferBody(Body):
-    """A transfer. A post or void may leave out what it takes over from its pending transfer; every other one names it."""
-
-    id: U128Int
-    debit_account_id: U128Int = 0
-    credit_account_id: U128Int = 0
-    amount: U128Int
-    ledger: U32Int = 0
-    code: U16Int = 0
-    flags: TransferFlags = 0
-    pending_id: U128Int = 0
-    timeout: U32Int = 0
-    user_data_128: U128Int = 0
-    user_data_64: U64Int = 0
-    user_data_32: U32Int = 0
-
-    @model_validator(mode="after")
-    def complete(self) -> Self:
-        missing = [name for name in ("debit_account_id", "credit_account_id", "ledger", "code") if name not in self.model_fields_set]
-        if missing and not self.flags & RESOLVING:
-            raise ValueError(f"{', '.join(missing)}: required; only a post or void may leave it to its pending transfer")
-        return self
-
-    def to_model(self) -> Transfer:
-        return Transfer(**self.model_dump())
 
 
 class ProductBody(Body):

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from ctl.kit.problem import Problem
-from reference_apps.ledger import apr, schedule
-from reference_apps.ledger.apr import Cost
-from reference_apps.ledger.product import LoanProduct
-from reference_apps.ledger.schedule import Credit, Instalment
+from reference_apps.ledger.loans import apr, schedule
+from reference_apps.ledger.loans.apr import Cost
+from reference_apps.ledger.loans.product import LoanProduct
+from reference_apps.ledger.loans.schedule import Credit, Instalment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-from reference_apps.ledger.allocation import ORDER, Component, Debt, Part
-from reference_apps.ledger.product import STANDARD, LoanProduct
-from reference_apps.ledger.schedule import Credit, Instalment
+from reference_apps.ledger.loans.allocation import ORDER, Component, Debt, Part
+from reference_apps.ledger.loans.product import STANDARD, LoanProduct
+from reference_apps.ledger.loans.schedule import Credit, Instalment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,17 +6,14 @@ balance is derived from it. A row that an older ledger would misread names its v
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from datetime import date
-from decimal import Decimal
 from typing import Any
 
-from reference_apps.ledger import core, product
-from reference_apps.ledger.allocation import Component, Part
+from reference_apps.ledger.algebra import core
+from reference_apps.ledger.algebra.model import ACCOUNT_LIMITS, LINKED, Account, Pending, Transfer
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.loan import Loan, Repayment, Terms
-from reference_apps.ledger.model import ACCOUNT_LIMITS, LINKED, Account, Pending, Transfer
-from reference_apps.ledger.reply import Reply
-from reference_apps.ledger.schedule import Instalment
+from reference_apps.ledger.keeping import loanrows
+from reference_apps.ledger.keeping.reply import Reply
+from reference_apps.ledger.loans.loan import Loan, Repayment
 
 VERSION = 2
 """Of the rows: 1 knows single and linked transfers only, and is not written out; 2 knows every flag."""
@@ -85,8 +82,8 @@ def to_json(entry: Entry) -> dict[str, Any]:
         "transfers": [_row(transfer) for transfer in entry.transfers],
         "expired": list(entry.expired),
         "burnt": list(entry.burnt),
-        "opened": _loan_row(entry.opened) if entry.opened else None,
-        "repaid": [entry.repaid[0], _repayment_row(entry.repaid[1])] if entry.repaid else None,
+        "opened": loanrows.to_row(entry.opened) if entry.opened else None,
+        "repaid": [entry.repaid[0], loanrows.repayment_to_row(entry.repaid[1])] if entry.repaid else None,
         "reply": [entry.reply[0], asdict(entry.reply[1])] if entry.reply else None,
     }
     return {name: value for name, value in written.items() if value}
@@ -100,8 +97,8 @@ def from_json(written: Mapping[str, Any]) -> Entry:
         transfers=tuple(Transfer(**_fields(row)) for row in written.get("transfers", ())),
         expired=tuple(written.get("expired", ())),
         burnt=tuple(written.get("burnt", ())),
-        opened=_loan(opened) if opened else None,
-        repaid=(repaid[0], _repayment(repaid[1])) if repaid else None,
+        opened=loanrows.from_row(opened) if opened else None,
+        repaid=(repaid[0], loanrows.repayment_from_row(repaid[1])) if repaid else None,
         reply=(reply[0], Reply(**reply[1])) if reply else None,
     )
 
@@ -118,33 +115,3 @@ def _fields(row: Mapping[str, int]) -> dict[str, int]:
     if version > VERSION:
         raise ValueError(f"row {row.get('id')} of the journal is of version {version}; this ledger reads up to version {VERSION}: run a newer release")
     return {name: value for name, value in row.items() if name != "version"}
-
-
-def _loan_row(loan: Loan) -> dict[str, Any]:
-    terms = asdict(loan.terms) | {"annual_rate": str(loan.terms.annual_rate), "disbursed_on": loan.terms.disbursed_on.isoformat()}
-    terms["product"] = product.to_row(loan.terms.product)
-    if not terms["product"]:
-        del terms["product"]
-    lines = [[line.due_on.isoformat(), line.principal_fen, line.interest_fen] for line in loan.schedule]
-    return {"id": loan.id, "number": loan.number, "terms": terms, "schedule": lines}
-
-
-def _loan(row: Mapping[str, Any]) -> Loan:
-    terms = row["terms"]
-    read = {"annual_rate": Decimal(terms["annual_rate"]), "disbursed_on": date.fromisoformat(terms["disbursed_on"])}
-    agreed = Terms(**(terms | read | {"product": product.from_row(terms.get("product", {}))}))
-    lines = tuple(
-        Instalment(number=number, due_on=date.fromisoformat(due), principal_fen=principal, interest_fen=interest)
-        for number, (due, principal, interest) in enumerate(row["schedule"], 1)
-    )
-    return Loan(id=row["id"], number=row["number"], terms=agreed, schedule=lines)
-
-
-def _repayment_row(repayment: Repayment) -> dict[str, Any]:
-    parts = [[part.number, str(part.component), part.amount_fen] for part in repayment.parts]
-    return asdict(repayment) | {"paid_on": repayment.paid_on.isoformat(), "parts": parts}
-
-
-def _repayment(row: Mapping[str, Any]) -> Repayment:
-    parts = tuple(Part(number, Component(component), amount) for number, component, amount in row["parts"])
-    return Repayment(**(dict(row) | {"paid_on": date.fromisoformat(row["paid_on"]), "parts": parts}))

@@ -4,13 +4,18 @@ import os
 import signal
 
 from ctl.kit import serving, writer
-from ctl.kit.identity import Identity
+from ctl.kit.identity import Identity, config
+from reference_apps.ledger import settings
 from reference_apps.ledger.door import web
 from reference_apps.ledger.keeping.desk import Desk
 
 
 def main() -> None:
-    desk = Desk(Identity.from_environ().data_dir / "ledger.db", on_fenced=_go)
+    try:
+        place = settings.place(config, Identity.from_environ().data_dir)
+    except ValueError as error:
+        raise SystemExit(f"ledger does not start: {error}") from error
+    desk = Desk(place, on_fenced=_go)
 
     async def open_books() -> None:
         await desk.open(writer.epoch())

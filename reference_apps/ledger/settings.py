@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from reference_apps.ledger.keeping.journals import Place, Postgres
+from reference_apps.ledger.keeping.journals import Place
+from reference_apps.ledger.keeping.pgjournal import Postgres
 
 Config = Callable[[str, str], str]
 """Returns the value of a key, or the default given."""

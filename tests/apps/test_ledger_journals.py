@@ -19,6 +19,7 @@ from reference_apps.ledger.keeping import journals, record
 from reference_apps.ledger.keeping.desk import Desk
 from reference_apps.ledger.keeping.journal import Fenced, Journal, Unreachable, Unwritable
 from reference_apps.ledger.keeping.journals import Place
+from reference_apps.ledger.keeping.pgjournal import Postgres
 from reference_apps.ledger.keeping.record import Broken, Record
 from tests.apps import postgres
 from tests.apps.ledger_work import books_of, on_desk, pay_out, pay_out_many
@@ -39,7 +40,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "file":
         return tmp_path / "ledger.db"
     pytest.importorskip("psycopg")
-    return journals.Postgres(request.getfixturevalue("cluster").new_database())
+    return Postgres(request.getfixturevalue("cluster").new_database())
 
 
 @pytest.fixture
@@ -163,7 +164,7 @@ asyncio.run(main())
 
 
 def test_a_standby_takes_over_when_the_writer_is_killed(cluster: postgres.Server) -> None:
-    place = journals.Postgres(cluster.new_database())
+    place = Postgres(cluster.new_database())
     writer = _writer(place.conninfo)
     assert writer.stdout is not None
     assert writer.stdout.readline() == "open\n"
@@ -186,7 +187,7 @@ def test_a_standby_takes_over_when_the_writer_is_killed(cluster: postgres.Server
 
 
 def test_a_server_that_dies_and_comes_back_loses_and_doubles_nothing(cluster: postgres.Server) -> None:
-    place = journals.Postgres(cluster.new_database())
+    place = Postgres(cluster.new_database())
 
     async def story(desk: Desk) -> None:
         await pay_out(desk, 1)
@@ -206,7 +207,7 @@ def test_a_server_that_dies_and_comes_back_loses_and_doubles_nothing(cluster: po
 
 
 def test_a_writer_that_lost_its_session_to_another_is_fenced(cluster: postgres.Server) -> None:
-    place = journals.Postgres(cluster.new_database())
+    place = Postgres(cluster.new_database())
     old, new = begun(journals.open_at(place)), journals.open_at(place)
     _appended(old, b"one")
     cluster.sql("postgres", f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{place.conninfo.split('dbname=')[1].split()[0]}'")
@@ -220,7 +221,7 @@ def test_a_writer_that_lost_its_session_to_another_is_fenced(cluster: postgres.S
 
 
 def test_a_server_that_may_lose_acknowledged_records_is_refused(cluster: postgres.Server) -> None:
-    place = journals.Postgres(cluster.new_database())
+    place = Postgres(cluster.new_database())
     cluster.sql("postgres", "ALTER SYSTEM SET fsync = off")
     cluster.sql("postgres", "SELECT pg_reload_conf()")
     try:
@@ -235,7 +236,7 @@ def test_a_server_that_may_lose_acknowledged_records_is_refused(cluster: postgre
 
 def test_two_machines_change_hands_without_a_lost_posting(cluster: postgres.Server, tmp_path: Path) -> None:
     """Each machine has its own folder, so its own writer lock; PostgreSQL alone decides who writes."""
-    place = journals.Postgres(cluster.new_database())
+    place = Postgres(cluster.new_database())
     launcher = Launcher(tmp_path)
     chosen = {"MSXF_CONFIG_JOURNAL_POSTGRES": place.conninfo, "service": "ledger"}
     try:
@@ -271,7 +272,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("change, found", CHANGES.values(), ids=CHANGES)
 def test_a_change_behind_our_back_is_found_in_postgres(cluster: postgres.Server, change: str, found: str) -> None:
-    place = journals.Postgres(cluster.new_database())
+    place = Postgres(cluster.new_database())
     writer = begun(journals.open_at(place))
     for body in (b"one", b"two", b"three"):
         _appended(writer, body)
@@ -284,15 +285,15 @@ def test_a_change_behind_our_back_is_found_in_postgres(cluster: postgres.Server,
 def test_a_password_in_the_connection_text_is_refused() -> None:
     pytest.importorskip("psycopg")
     with pytest.raises(ValueError, match="passfile="):
-        journals.Postgres("host=db dbname=ledger user=ledger password=secret")
+        Postgres("host=db dbname=ledger user=ledger password=secret")
     with pytest.raises(ValueError, match="not a connection text"):
-        journals.Postgres("ledger-db")
+        Postgres("ledger-db")
 
 
 def test_a_server_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
     pytest.importorskip("psycopg")
     with pytest.raises(Unreachable, match="PostgreSQL: "):
-        journals.open_at(journals.Postgres(f"host={tmp_path} dbname=none")).try_lead()
+        journals.open_at(Postgres(f"host={tmp_path} dbname=none")).try_lead()
 
 
 def _appended(journal: Journal, body: bytes) -> Record:

@@ -1,12 +1,8 @@
 """The journal and its one writer: what was answered is there after any death, what was changed is found, and an old writer is refused."""
 
 import asyncio
-import os
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 from random import Random
 
@@ -118,43 +114,6 @@ def test_a_disk_that_fails_leaves_no_trace_in_memory(tmp_path: Path) -> None:
 
     on_desk(path, story)
     assert len(on_desk(path, books_of)) == 2
-
-
-WRITER = """
-import asyncio, sys
-from pathlib import Path
-from reference_apps.ledger.keeping.desk import Desk
-from tests.apps.ledger_work import pay_out
-
-async def main():
-    desk = Desk(Path(sys.argv[1]), on_fenced=lambda: None)
-    await desk.open()
-    for begin in range(0, 100_000, 10):
-        async def one(number):
-            print(await pay_out(desk, number), flush=True)
-        await asyncio.gather(*(one(number) for number in range(begin, begin + 10)))
-
-asyncio.run(main())
-"""
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_killed_at_any_moment_every_answered_loan_is_there_once(tmp_path: Path, seed: int) -> None:
-    path, dice = tmp_path / "ledger.db", Random(seed)
-    environ = os.environ | {"PYTHONPATH": str(ROOT)}
-    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environ)
-    assert writer.stdout is not None
-    answered = [writer.stdout.readline().strip() for _ in range(dice.randrange(20, 200))]
-    writer.send_signal(signal.SIGKILL)
-    answered += [line.strip() for line in writer.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
-    writer.wait(10)
-    journals.verify(path)
-    kept = on_desk(path, books_of)
-    assert set(answered) <= set(kept), "every answered loan is there"
-    assert len(kept) <= len(answered) + 10, "and of the unanswered ones at most those that were under way"
-    resent = on_desk(path, lambda desk: pay_out_many(desk, 20))
-    assert set(resent) <= set(kept), "sent again, they are the same loans"
-    assert len(on_desk(path, books_of)) == len(kept)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -5,16 +5,18 @@ import signal
 
 from ctl.kit import serving, writer
 from ctl.kit.identity import Identity, config
+from reference_apps.ledger import settings
 from reference_apps.ledger.door import policy, web
 from reference_apps.ledger.keeping.desk import Desk
 
 
 def main() -> None:
     try:
+        place = settings.place(config, Identity.from_environ().data_dir)
         lending = policy.load(config)
-    except policy.BadPolicy as error:
+    except ValueError as error:
         raise SystemExit(f"ledger does not start: {error}") from error
-    desk = Desk(Identity.from_environ().data_dir / "ledger.db", on_fenced=_go)
+    desk = Desk(place, on_fenced=_go)
 
     async def open_books() -> None:
         await desk.open(writer.epoch())

@@ -14,10 +14,9 @@ from ctl.kit.problem import Problem
 from reference_apps.ledger.algebra import core
 from reference_apps.ledger.books import Books
 from reference_apps.ledger.door import views
-from reference_apps.ledger.keeping import entry, journal, loanrows, record
+from reference_apps.ledger.keeping import entry, journals, loanrows, record
 from reference_apps.ledger.keeping.desk import Desk
 from reference_apps.ledger.keeping.entry import Entry
-from reference_apps.ledger.keeping.journal import Journal
 from reference_apps.ledger.keeping.record import Record
 from reference_apps.ledger.loans import chart, lending, posting, standing
 from reference_apps.ledger.loans.allocation import Component
@@ -236,7 +235,7 @@ def test_happenings_survive_the_journal_and_a_ledger_of_before_stops_at_them() -
 
 
 def test_a_journal_of_before_is_read_its_books_get_the_accounts_they_lack_and_their_loans_live_on(tmp_path: Path) -> None:
-    old = Journal(tmp_path / "ledger.db")
+    old = journals.open_at(tmp_path / "ledger.db")
     old.begin_epoch()
     for line in OF_BEFORE.read_text().splitlines():
         (seq, head), body = old.head(), f"[{line}]".encode()
@@ -264,4 +263,4 @@ def test_a_journal_of_before_is_read_its_books_get_the_accounts_they_lack_and_th
         await desk.close()
 
     asyncio.run(story())
-    assert journal.verify(tmp_path / "ledger.db")[0] == len(OF_BEFORE.read_text().splitlines()) + 4
+    assert journals.verify(tmp_path / "ledger.db")[0] == len(OF_BEFORE.read_text().splitlines()) + 4

@@ -18,7 +18,7 @@ from reference_apps.ledger.door import liferoutes, loanroutes, views
 from reference_apps.ledger.door.bodies import AccountBody, TransferBody
 from reference_apps.ledger.door.loanroutes import Limit
 from reference_apps.ledger.door.policy import NO_POLICY, Policy
-from reference_apps.ledger.keeping import journal
+from reference_apps.ledger.keeping import journals
 from reference_apps.ledger.keeping.desk import Command, Desk
 from reference_apps.ledger.keeping.record import Broken
 from reference_apps.ledger.loans import chart
@@ -91,7 +91,7 @@ def _control(app: FastAPI, desk: Desk) -> None:
     @app.get("/v1/journal/verify")
     async def verify() -> JSONResponse:
         try:
-            count, newest = await asyncio.to_thread(journal.verify, desk.path)
+            count, newest = await asyncio.to_thread(journals.verify, desk.place)
         except Broken as error:
             remedy = "stop posting and keep the file as evidence; records before this one are sound"
             raise Problem(409, "journal_broken", str(error), remedy=remedy) from error

@@ -6,23 +6,26 @@ Reads see committed books only; a batch that the disk did not take leaves no tra
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ctl.kit.problem import Problem
 from reference_apps.ledger.algebra import core
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.keeping import entry, record, reply
+from reference_apps.ledger.keeping import entry, journals, record, reply
 from reference_apps.ledger.keeping.entry import Entry
-from reference_apps.ledger.keeping.journal import Fenced, Journal, Unwritable
+from reference_apps.ledger.keeping.journal import Fenced, Journal, Unreachable, Unwritable
+from reference_apps.ledger.keeping.journals import Place
 from reference_apps.ledger.keeping.reply import Key, Reply
 from reference_apps.ledger.loans import chart
 
 MOST_AT_ONCE = 500
 """Requests that share one synchronisation at most."""
+LEAD_S = 0.05
+"""How often a standby on another machine looks whether the writer is gone."""
+READ_AGAIN_S = 0.5
 SWEEP_S = 1.0
 """How often an idle desk looks for pending transfers whose time has come."""
 
@@ -45,10 +48,11 @@ class Job:
 class Desk:
     """Takes commands from any task of one event loop; `on_fenced` is called once a newer writer has taken over."""
 
-    def __init__(self, path: Path, on_fenced: Callable[[], None], clock_ns: Callable[[], int] = time.time_ns) -> None:
-        self.path = path
+    def __init__(self, place: Place, on_fenced: Callable[[], None], clock_ns: Callable[[], int] = time.time_ns) -> None:
+        self.place = place
         self.books = Books()
         self.fenced = False
+        self._cut_off = False
         self._on_fenced, self._clock_ns = on_fenced, clock_ns
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         self._waiting: asyncio.Queue[Job] = asyncio.Queue()
@@ -57,7 +61,10 @@ class Desk:
 
     async def open(self, epoch: int = 0) -> None:
         """Become the writer: begin an epoch (not below `epoch`), rebuild the books from the journal, open what the chart has more of, begin to work."""
-        self._journal, self.books = await self._on_disk(lambda: self._read(epoch))
+        self._journal = opened = await self._on_disk(lambda: journals.open_at(self.place))
+        while not await self._on_disk(opened.try_lead):
+            await asyncio.sleep(LEAD_S)
+        self.books = await self._on_disk(lambda: _begun(opened, epoch))
         if missing := [account for account in chart.accounts() if self.books.accounts.get(account.id) is None]:
             opening = self.books.draft()
             core.create_accounts(opening, missing, self._clock_ns())
@@ -82,6 +89,8 @@ class Desk:
         """
         if self.fenced:
             raise _not_the_writer()
+        if self._cut_off:
+            raise _not_durable()
         job = Job(command, key, asyncio.get_running_loop().create_future())
         self._waiting.put_nowait(job)
         return await job.done
@@ -117,10 +126,10 @@ class Desk:
         except Fenced as error:
             self._lose(error)
             outcomes = [_not_the_writer()] * len(batch)
-        except Unwritable as error:
+        except (Unwritable, Unreachable) as error:
             log.error("%s; the books are read again from the journal", error)
-            self.books = await self._on_disk(lambda: _replay(journal))
-            outcomes = [_not_durable()] * len(batch)
+            await self._read_again(journal, batch)
+            return
         for job, outcome in zip(batch, outcomes, strict=True):
             _tell(job, outcome)
 
@@ -133,15 +142,34 @@ class Desk:
     async def _on_disk(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._disk, work)
 
-    def _read(self, epoch: int) -> tuple[Journal, Books]:
-        journal = Journal(self.path)
-        journal.begin_epoch(epoch)
-        return journal, _replay(journal)
+    async def _read_again(self, journal: Journal, batch: Sequence[Job]) -> None:
+        """Rebuild the books once the journal can be read: only it knows what of the failed batch is there. Until then nobody is kept waiting."""
+        self._cut_off = True
+        while not await self._is_read_again(journal):
+            _tell_all(batch, _not_durable())
+            await asyncio.sleep(READ_AGAIN_S)
+        self._cut_off = False
+        _tell_all(batch, _not_durable())
+
+    async def _is_read_again(self, journal: Journal) -> bool:
+        try:
+            self.books = await self._on_disk(lambda: _replay(journal))
+        except Fenced as error:
+            self._lose(error)
+        except Unreachable as error:
+            log.error("the journal cannot be read yet: %s", error)
+            return False
+        return True
 
     def _lose(self, error: Fenced) -> None:
         log.error("%s; this instance stops", error)
         self.fenced = True
         self._on_fenced()
+
+
+def _begun(journal: Journal, epoch: int) -> Books:
+    journal.begin_epoch(epoch)
+    return _replay(journal)
 
 
 def _replay(journal: Journal) -> Books:
@@ -181,6 +209,11 @@ def _tell(job: Job, outcome: Answer | Exception) -> None:
         job.done.set_exception(outcome)
     else:
         job.done.set_result(outcome)
+
+
+def _tell_all(batch: Sequence[Job], outcome: Exception) -> None:
+    for job in batch:
+        _tell(job, outcome)
 
 
 def _not_the_writer() -> Problem:

@@ -93,7 +93,7 @@ lives = st.tuples(products(), st.integers(3_000, 5_000_000), st.decimals(0, "0.3
 
 REFUSALS = {
     "loan_is_charged_off", "loan_is_closed", "more_than_there_is", "nothing_overdue", "no_instalment_left", "not_a_payment", "not_reversible",
-    "reversed_already", "charged_back", "happening_not_found", "overpayment_is_gone",
+    "reversed_already", "charged_back", "happening_not_found", "overpayment_is_gone", "settled_since",
 }  # fmt: skip
 
 

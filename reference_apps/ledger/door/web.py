@@ -54,8 +54,7 @@ def _accounts(app: FastAPI, desk: Desk) -> None:
 
     @app.get("/v1/accounts")
     async def list_accounts(limit: Limit = 100, after: Annotated[int, Query(ge=0)] = 0) -> dict[str, Any]:
-        wanted = sorted(account_id for account_id in desk.books.accounts.own if account_id > after)[:limit]
-        items = [views.account(desk.books.accounts.own[account_id]) for account_id in wanted]
+        items = [views.account(each) for each in desk.books.tables.accounts.page(after, limit)]
         return {"items": items, "next": items[-1]["id"] if len(items) == limit else None}
 
     @app.get("/v1/accounts/{account_id}")
@@ -76,7 +75,7 @@ def _accounts(app: FastAPI, desk: Desk) -> None:
     async def list_transfers(limit: Limit = 100, after: Annotated[int, Query(ge=0)] = 0, loan_id: str = "") -> dict[str, Any]:
         """Oldest first; `after` is the timestamp of the last one seen."""
         number = loanroutes.find(desk.books, loan_id).number if loan_id else None
-        every = (each for each in desk.books.transfers.own.values() if each.timestamp > after and number in (None, each.user_data_64))
+        every = (each for each in desk.books.tables.transfers.values() if each.timestamp > after and number in (None, each.user_data_64))
         found = list(islice(every, limit))
         return {"items": [views.transfer(desk.books, each) for each in found], "next": found[-1].timestamp if len(found) == limit else None}
 

@@ -65,13 +65,13 @@ class Desk:
         while not await self._on_disk(opened.try_lead):
             await asyncio.sleep(LEAD_S)
         self.books = await self._on_disk(lambda: _begun(opened, epoch))
-        if not self.books.accounts.own:
+        if not len(self.books.tables.accounts):
             opening = self.books.draft()
             core.create_accounts(opening, chart.accounts(), self._clock_ns())
             await self._make_durable(self._journal, [entry.of_draft(opening, self.books)])
             opening.keep()
         self._tasks = asyncio.create_task(self._work(self._journal), name="ledger desk"), asyncio.create_task(self._sweep(), name="ledger expiry")
-        log.info("books open: epoch %d, %d loans, %d transfers", self._journal.epoch, len(self.books.loans.own), len(self.books.transfers.own))
+        log.info("books open: epoch %d, %d loans, %d transfers", self._journal.epoch, len(self.books.loans.own), len(self.books.tables.transfers))
 
     async def close(self) -> None:
         """Stop taking commands and close the journal. What was answered is durable already."""

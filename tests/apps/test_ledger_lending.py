@@ -14,7 +14,7 @@ from ctl.kit.problem import Problem
 from reference_apps.ledger.algebra import core
 from reference_apps.ledger.books import Books
 from reference_apps.ledger.door import loanviews, views
-from reference_apps.ledger.keeping import entry
+from reference_apps.ledger.keeping import body, entry
 from reference_apps.ledger.loans import chart, lending
 from reference_apps.ledger.loans.allocation import ORDER
 from reference_apps.ledger.loans.chart import Control
@@ -146,7 +146,7 @@ def _keep(books: Books, replayed: Books, operation: Callable[[Books], object]) -
     operation(draft)
     facts = entry.of_draft(draft, books)
     draft.keep()
-    entry.fold(replayed, entry.from_json(entry.to_json(facts)))
+    entry.fold(replayed, body.read(body.write([facts]))[0])
 
 
 def _conserved(books: Books) -> None:

@@ -1,7 +1,7 @@
 """Row numbers by 128-bit id: an open-addressing hash table over two id columns, for one id and for thousands at once. Pure.
 
 A slot is 64 bits: a part of the hash above, row number + 1 below, 0 when free. A table that has become too full is not copied in one go: a
-larger one stands beside it, and every id that is added moves some of the older ones over.
+larger one stands beside it, and every id that is added, and every search for many, moves some of the older ones over.
 """
 
 import numpy as np
@@ -43,7 +43,8 @@ class Slots:
         return Slots(bits)
 
     def place(self, hashes: U64s) -> Rows:
-        return (hashes >> _U(64 - self._bits)).astype(np.intp)
+        places: Rows = (hashes >> _U(64 - self._bits)).view(np.intp)
+        return places
 
     def put(self, hashes: U64s, rows: Rows) -> None:
         """Enter rows that are not there yet."""
@@ -86,6 +87,7 @@ class IdTable:
         """Return the row number of each id, -1 where there is none."""
         hashes = _hashes(lo, hi)
         found = np.full(len(lo), -1, np.intp)
+        self._move(len(lo))
         self._search(self._table, lo, hi, hashes, found)
         if self._old is not None:
             missing = np.flatnonzero(found < 0)
@@ -120,21 +122,23 @@ class IdTable:
         slots, last = table.slots, len(table.slots) - 1
         places, marks = table.place(hashes), hashes << _U(ROW_BITS)
         entries = slots[places]
-        open_ = np.flatnonzero(entries)
-        entries = entries[open_]
-        while len(open_):
-            likely = np.flatnonzero((entries ^ marks[open_]) <= _U(ROW))
-            if len(likely):
-                asked, rows = open_[likely], (entries[likely] & _U(ROW)).astype(np.intp) - 1
-                same = (self.ids["lo"][rows] == lo[asked]) & (hi[asked] == (0 if self.ids.is_blank("hi") else self.ids["hi"][rows]))
-                found[asked[same]] = rows[same]
-                if len(likely) == len(open_) and same.all():
-                    return
-                open_ = open_[found[open_] < 0]
-            places[open_] = (places[open_] + 1) & last
-            entries = slots[places[open_]]
-            taken = entries != 0
-            open_, entries = open_[taken], entries[taken]
+        self._compare(entries, marks, lo, hi, found)
+        left = np.flatnonzero((entries != 0) & (found < 0))
+        while len(left):
+            places[left] = (places[left] + 1) & last
+            entries, later = slots[places[left]], found[left]
+            self._compare(entries, marks[left], lo[left], hi[left], later)
+            found[left] = later
+            left = left[(entries != 0) & (later < 0)]
+
+    def _compare(self, entries: U64s, marks: U64s, lo: U64s, hi: U64s, found: Rows) -> None:
+        """Write down the row numbers of the entries that are what is looked for."""
+        likely = np.flatnonzero((entries ^ marks) <= _U(ROW))
+        if len(likely):
+            rows = (entries[likely] & _U(ROW)).view(np.intp) - 1
+            same = self.ids["lo"][rows] == lo[likely]
+            same &= hi[likely] == (0 if self.ids.is_blank("hi") else self.ids["hi"][rows])
+            found[likely[same]] = rows[same]
 
     def _search_one(self, table: Slots, wanted: int, hashed: int) -> int:
         slots, last = table.slots, len(table.slots) - 1
@@ -148,13 +152,14 @@ class IdTable:
     def _make_room(self, count: int) -> None:
         """Begin a larger table when this one would become too full; go on with moving to it."""
         if self._table.used + count > self._table.limit:
-            self._move(self._until - self._moved)
+            self._move(self.ids.count)
             self._old, self._table = self._table, self._table.larger(self.ids.count)
             self._moved, self._until = 0, self.ids.count - count
-        if self._old is not None:
-            self._move(max(MOVED_AT_LEAST, MOVED_TIMES * count))
+        self._move(max(MOVED_AT_LEAST, MOVED_TIMES * count))
 
     def _move(self, count: int) -> None:
+        if self._old is None:
+            return
         begin, end = self._moved, min(self._moved + count, self._until)
         if begin < end:
             self._table.put(_hashes(self.ids["lo"][begin:end], self.ids["hi"][begin:end]), np.arange(begin, end))
@@ -164,13 +169,14 @@ class IdTable:
 
 
 def _hash(value: int) -> int:
+    """Return 64 mixed bits, the lowest always set: a free slot is no entry of anything."""
     mixed = ((value & LOW) ^ SALT) * FIRST + (value >> 64) * SECOND & LOW
-    return (mixed ^ mixed >> 32) * SECOND & LOW
+    return (mixed ^ mixed >> 32) * SECOND & LOW | 1
 
 
 def _hashes(lo: NDArray[np.unsignedinteger], hi: NDArray[np.unsignedinteger]) -> U64s:
     mixed = (lo ^ _U(SALT)) * _U(FIRST)
     if hi.any():
         mixed = mixed + hi * _U(SECOND)
-    hashes: U64s = (mixed ^ mixed >> _U(32)) * _U(SECOND)
+    hashes: U64s = (mixed ^ mixed >> _U(32)) * _U(SECOND) | _U(1)
     return hashes

@@ -1,31 +1,32 @@
 """What one request changed, as facts: written to the journal, and folded back into the books at start. Pure.
 
 Only what was created is kept (transfers with their timestamps, burnt ids, loans, repayments, stored replies) and which transfers expired; every
-balance is derived from it. A row that an older ledger would misread names its version, which that ledger does not know: it refuses the journal.
+balance is derived from it.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from reference_apps.ledger.algebra import core
-from reference_apps.ledger.algebra.model import ACCOUNT_LIMITS, LINKED, Account, Pending, Transfer
+from reference_apps.ledger.algebra import bulk, core
+from reference_apps.ledger.algebra.layout import Records
+from reference_apps.ledger.algebra.model import Account, Pending, Transfer
 from reference_apps.ledger.books import Books
 from reference_apps.ledger.keeping import loanrows
 from reference_apps.ledger.keeping.reply import Reply
 from reference_apps.ledger.loans.loan import Loan, Repayment
 
 VERSION = 2
-"""Of the rows: 1 knows single and linked transfers only, and is not written out; 2 knows every flag."""
-FIRST_FLAGS: Mapping[type, int] = {Account: LINKED | ACCOUNT_LIMITS, Transfer: LINKED}
+"""Of the rows of accounts and transfers in JSON: 1 knows single and linked transfers only, and is not written out; 2 knows every flag."""
+NO_SUMS = {"debits_pending": 0, "debits_posted": 0, "credits_pending": 0, "credits_posted": 0, "closed_by": 0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """The facts of one request; empty members changed nothing. `repaid` is (loan id, repayment), `reply` is (scope, reply)."""
 
-    accounts: tuple[Account, ...] = ()
-    transfers: tuple[Transfer, ...] = ()
+    accounts: Sequence[Account] = ()
+    transfers: Sequence[Transfer] = ()
     expired: tuple[int, ...] = ()
     burnt: tuple[int, ...] = ()
     opened: Loan | None = None
@@ -41,7 +42,7 @@ def of_draft(draft: Books, below: Books) -> Entry:
     loan = next(iter(draft.loans.own.values()), None)
     known = below.loans.get(loan.id) if loan else None
     return Entry(
-        accounts=tuple(account for account in draft.accounts.own.values() if below.accounts.get(account.id) is None),
+        accounts=tuple(replace(account, **NO_SUMS) for account in draft.accounts.own.values() if below.accounts.get(account.id) is None),
         transfers=tuple(draft.transfers.own.values()),
         expired=tuple(pending_id for pending_id, state in draft.pendings.own.items() if state is Pending.EXPIRED),
         burnt=tuple(draft.burnt.own),
@@ -56,8 +57,11 @@ def fold(books: Books, entry: Entry) -> None:
     for account in entry.accounts:
         books.accounts.put(account.id, account)
         books.last_ns = max(books.last_ns, account.timestamp)
-    for transfer in entry.transfers:
-        core.record(books, transfer)
+    if isinstance(entry.transfers, Records):
+        bulk.replay(books, entry.transfers.batch)
+    else:
+        for transfer in entry.transfers:
+            core.record(books, transfer)
     for pending_id in entry.expired:
         core.record_expiry(books, pending_id)
     for burnt in entry.burnt:
@@ -76,12 +80,8 @@ def fold(books: Books, entry: Entry) -> None:
 
 
 def to_json(entry: Entry) -> dict[str, Any]:
-    """Return the entry JSON-ready; what is empty is left out."""
+    """Return what of the entry is written as JSON: all but accounts, transfers and ids of transfers. What is empty is left out."""
     written = {
-        "accounts": [_row(account) for account in entry.accounts],
-        "transfers": [_row(transfer) for transfer in entry.transfers],
-        "expired": list(entry.expired),
-        "burnt": list(entry.burnt),
         "opened": loanrows.to_row(entry.opened) if entry.opened else None,
         "repaid": [entry.repaid[0], loanrows.repayment_to_row(entry.repaid[1])] if entry.repaid else None,
         "reply": [entry.reply[0], asdict(entry.reply[1])] if entry.reply else None,
@@ -90,7 +90,7 @@ def to_json(entry: Entry) -> dict[str, Any]:
 
 
 def from_json(written: Mapping[str, Any]) -> Entry:
-    """Return the entry that `to_json` wrote."""
+    """Return the entry that `to_json` wrote, or one of the time when everything in it was JSON."""
     repaid, reply, opened = written.get("repaid"), written.get("reply"), written.get("opened")
     return Entry(
         accounts=tuple(Account(**_fields(row)) for row in written.get("accounts", ())),
@@ -101,12 +101,6 @@ def from_json(written: Mapping[str, Any]) -> Entry:
         repaid=(repaid[0], loanrows.repayment_from_row(repaid[1])) if repaid else None,
         reply=(reply[0], Reply(**reply[1])) if reply else None,
     )
-
-
-def _row(value: Account | Transfer) -> dict[str, int]:
-    """Return the fields that are not at their default; most are zero."""
-    row = {field.name: getattr(value, field.name) for field in fields(value) if getattr(value, field.name) != 0 or field.name in ("amount", "id")}
-    return row | {"version": VERSION} if value.flags & ~FIRST_FLAGS[type(value)] else row
 
 
 def _fields(row: Mapping[str, int]) -> dict[str, int]:

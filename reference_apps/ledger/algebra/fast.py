@@ -1,9 +1,10 @@
 """The fast path: a batch that can only succeed is judged as a whole, with the same outcome to the byte as one event at a time. Pure.
 
-A plan is made against the committed books, journalled, and only then applied. No plan means that something in the batch needs a closer look.
+It has two steps, so that the first can run while the batch before is still on its way to the disk: `prepare_...` checks what that batch cannot change,
+`plan_...` the rest. A plan is journalled, and only then applied. None means that something in the batch needs a closer look.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,50 +22,74 @@ _Mask = NDArray[np.bool_]
 MUST_BE_ZERO = ("flags", "timestamp", "pending_id", "pending_id_hi", "timeout", "amount_hi")
 
 
+def _no_rows() -> Rows:
+    return np.empty(0, np.intp)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A batch found plain: its ids, and of transfers the accounts' row numbers and the total of the amounts."""
+
+    events: Batch
+    lo: U64s
+    hi: U64s
+    debits: Rows = field(default_factory=_no_rows)
+    credits: Rows = field(default_factory=_no_rows)
+    total: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a batch will do: every event is created, event i at `first_ns` + i; `records` are as they are entered."""
 
+    batch: Prepared
     records: Batch
     first_ns: int
-    debits: Rows
-    credits: Rows
 
 
-def plan_transfers(books: Books, events: Batch, now_ns: int) -> Plan | None:
-    """Return what the batch does to the committed books, or None: take it one event at a time."""
-    first = core.first_ns(books, len(events), now_ns)
-    if not len(events) or first + len(events) - 1 > LAST_NS or not _is_plain(events) or core.due(books, first):
+def prepare_transfers(books: Books, events: Batch) -> Prepared | None:
+    """Check all of a batch that holds as long as no account is closed and nothing but plain batches is entered."""
+    if not len(events) or not _is_plain(events):
         return None
     debits, credits = bulk.rows(books, events, "debit_account_id"), bulk.rows(books, events, "credit_account_id")
     if debits.min() < 0 or credits.min() < 0 or (debits == credits).any() or not _accounts_agree(books, events, debits, credits):
         return None
-    amounts = np.ascontiguousarray(events["amount"])
-    total = bulk.total(amounts)
-    if total > NARROW or not _within_limits(books, debits, credits, amounts) or not _are_new(books, events):
+    (lo, hi), total, burnt = _ids(events), bulk.total(events["amount"]), books.tables.burnt.ids
+    if total > NARROW or not _ids_are_new(books.tables.transfers.ids, lo, hi) or (len(burnt) and burnt.find(lo, hi).max() >= 0):
         return None
-    if not books.tables.accounts.has_room_for(total):
+    return Prepared(events=events, lo=lo, hi=hi, debits=debits, credits=credits, total=total)
+
+
+def plan_transfers(books: Books, batch: Prepared, now_ns: int, before: Plan | None = None) -> Plan | None:
+    """Return what the batch does to the committed books. `before` is the batch that was entered between preparing and planning."""
+    first = core.first_ns(books, len(batch.events), now_ns)
+    if first + len(batch.events) - 1 > LAST_NS or core.due(books, first) or _names_again(batch, before) or not _within_limits(books, batch):
         return None
-    return Plan(_stamped(events, first), first, debits, credits)
+    return Plan(batch, _stamped(batch.events, first), first) if books.tables.accounts.has_room_for(batch.total) else None
 
 
 def apply_transfers(books: Books, plan: Plan) -> None:
     """Do what was planned, once it is durable. The books must be as they were when it was planned."""
-    bulk.enter(books, plan.records, plan.debits, plan.credits)
+    bulk.enter(books, plan.records, plan.batch.debits, plan.batch.credits)
 
 
-def plan_accounts(books: Books, events: Batch, now_ns: int) -> Plan | None:
-    """Return the accounts as they will be opened, or None: take them one at a time."""
-    first = core.first_ns(books, len(events), now_ns)
+def prepare_accounts(books: Books, events: Batch) -> Prepared | None:
+    """Check all that there is to check about accounts that are opened."""
     flags, sums = events["flags"], (half for name in SUMS for half in (name, f"{name}_hi"))
     if not len(events) or any(events[name].any() for name in (*sums, "reserved", "timestamp")):
         return None
     if (flags & ~np.uint16(ACCOUNT_FLAGS & ~LINKED)).any() or (flags & ACCOUNT_LIMITS == ACCOUNT_LIMITS).any():
         return None
-    if not (events["ledger"].all() and events["code"].all()) or not _ids_are_new(books.tables.accounts.ids, *_ids(events)):
+    lo, hi = _ids(events)
+    if not (events["ledger"].all() and events["code"].all()) or not _ids_are_new(books.tables.accounts.ids, lo, hi):
         return None
-    none: Rows = np.empty(0, np.intp)
-    return Plan(_stamped(events, first), first, none, none)
+    return Prepared(events=events, lo=lo, hi=hi)
+
+
+def plan_accounts(books: Books, batch: Prepared, now_ns: int, before: Plan | None = None) -> Plan | None:
+    """Return the accounts as they will be opened. `before` is the batch that was entered between preparing and planning."""
+    first = core.first_ns(books, len(batch.events), now_ns)
+    return None if _names_again(batch, before) else Plan(batch, _stamped(batch.events, first), first)
 
 
 def apply_accounts(books: Books, plan: Plan) -> None:
@@ -87,11 +112,11 @@ def _accounts_agree(books: Books, events: Batch, debits: Rows, credits: Rows) ->
     return bool((ledgers[debits] == named).all() and (ledgers[credits] == named).all())
 
 
-def _within_limits(books: Books, debits: Rows, credits: Rows, amounts: U64s) -> bool:
+def _within_limits(books: Books, batch: Prepared) -> bool:
     """Whether no limit could bind, whatever the order: what the batch adds on one side is there on the other before it."""
-    flags = books.tables.accounts.columns["flags"]
-    debited, credited = flags[debits] & DEBITS_LIMITED != 0, flags[credits] & CREDITS_LIMITED != 0
-    return _covered(books, debits, amounts, debited, "debits") and _covered(books, credits, amounts, credited, "credits")
+    flags, amounts = books.tables.accounts.columns["flags"], batch.events["amount"]
+    debited, credited = flags[batch.debits] & DEBITS_LIMITED != 0, flags[batch.credits] & CREDITS_LIMITED != 0
+    return _covered(books, batch.debits, amounts, debited, "debits") and _covered(books, batch.credits, amounts, credited, "credits")
 
 
 def _covered(books: Books, rows: Rows, amounts: U64s, limited: _Mask, side: str) -> bool:
@@ -106,11 +131,13 @@ def _covered(books: Books, rows: Rows, amounts: U64s, limited: _Mask, side: str)
     return bool((used <= other).all())
 
 
-def _are_new(books: Books, events: Batch) -> bool:
-    """Whether no id of the batch is known, burnt, or there twice."""
-    lo, hi = _ids(events)
-    burnt = books.tables.burnt.ids
-    return (not len(burnt) or burnt.find(lo, hi).max() < 0) and _ids_are_new(books.tables.transfers.ids, lo, hi)
+def _names_again(batch: Prepared, before: Plan | None) -> bool:
+    """Whether the batch before, of the same kind, has created one of these ids meanwhile."""
+    if before is None or before.records.dtype != batch.events.dtype:
+        return False
+    lo, hi = before.batch.lo, before.batch.hi
+    apart = lo.max() < batch.lo.min() or lo.min() > batch.lo.max()
+    return not apart and _has_doubles(np.concatenate((lo, batch.lo)), np.concatenate((hi, batch.hi)))
 
 
 def _ids_are_new(known: IdTable, lo: U64s, hi: U64s) -> bool:

@@ -48,7 +48,7 @@ class AccountTable:
         self.columns = Columns(DTYPES)
         self.closed_by: dict[int, int] = {}
         self.wide: dict[int, Account] = {}
-        self._bound = 0
+        self._bound = 0  # no sum in the columns is larger
         self._remembered: dict[int, Account] = {}
 
     def __len__(self) -> int:
@@ -127,14 +127,14 @@ class AccountTable:
         np.add.at(self.columns.write(name), rows, amounts)
         self._remembered.clear()
 
-    def has_room_for(self, total: int) -> bool:
-        """Return whether no sum can pass NARROW when `total` is added in whatever way; counts on its being added then."""
-        if self._bound + total > NARROW:
-            self._bound = max((int(self.columns.used(name).max(initial=0)) for name in SUMS), default=0)
-        if self._bound + total > NARROW:
-            return False
-        self._bound += total
-        return True
+    def has_room_for(self, total: int, *touched: Rows) -> bool:
+        """Return whether no sum of the accounts touched can pass NARROW when `total` is added in whatever way; counts on its being added then."""
+        if self._bound + total <= NARROW:
+            self._bound += total
+            return True
+        self._bound = NARROW
+        largest = max(int(self.columns[name][rows].max(initial=0)) for name in SUMS for rows in touched)
+        return largest + total <= NARROW
 
     def _put_sums(self, row: int, account: Account) -> None:
         sums = account.debits_pending, account.debits_posted, account.credits_pending, account.credits_posted

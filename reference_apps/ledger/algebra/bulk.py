@@ -66,7 +66,7 @@ def _entered(books: Books, batch: Batch) -> bool:
         transfer: Records[Transfer] = Records(batch[missing[:1]])
         raise ValueError(f"transfer {transfer[0].id} moves an account that is not in the books")
     marks = accounts.columns["mark"]
-    if ((marks[debits] | marks[credits]) & WIDE).any() or not accounts.has_room_for(total(batch["amount"])):
+    if ((marks[debits] | marks[credits]) & WIDE).any() or not accounts.has_room_for(total(batch["amount"]), debits, credits):
         return False
     enter(books, batch, debits, credits)
     return True

@@ -65,7 +65,7 @@ def plan_transfers(books: Books, batch: Prepared, now_ns: int, before: Plan | No
     first = core.first_ns(books, len(batch.events), now_ns)
     if first + len(batch.events) - 1 > LAST_NS or core.due(books, first) or _names_again(batch, before) or not _within_limits(books, batch):
         return None
-    return Plan(batch, _stamped(batch.events, first), first) if books.tables.accounts.has_room_for(batch.total) else None
+    return Plan(batch, _stamped(batch.events, first), first) if _has_room(books, batch) else None
 
 
 def apply_transfers(books: Books, plan: Plan) -> None:
@@ -117,6 +117,10 @@ def _within_limits(books: Books, batch: Prepared) -> bool:
     flags, amounts = books.tables.accounts.columns["flags"], batch.events["amount"]
     debited, credited = flags[batch.debits] & DEBITS_LIMITED != 0, flags[batch.credits] & CREDITS_LIMITED != 0
     return _covered(books, batch.debits, amounts, debited, "debits") and _covered(books, batch.credits, amounts, credited, "credits")
+
+
+def _has_room(books: Books, batch: Prepared) -> bool:
+    return books.tables.accounts.has_room_for(batch.total, batch.debits, batch.credits)
 
 
 def _covered(books: Books, rows: Rows, amounts: U64s, limited: _Mask, side: str) -> bool:

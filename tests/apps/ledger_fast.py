@@ -16,7 +16,7 @@ from reference_apps.ledger.keeping.record import GENESIS, Record
 
 START = 1_000 * SECOND_NS
 FREE, LIMITED, MIRRORED, CLOSED, FOREIGN, FULL, WIDE, SHUT, HEAP = range(1, 10)
-"""Accounts: free ones from 10 on; debits limited; credits limited; closed by flag; of another ledger; at 2^62; beyond it; closed by a transfer; beyond it too."""
+"""Accounts: free ones from 10 on; debits limited; credits limited; closed by flag; of another ledger; at 2^62; beyond it; closed by a transfer; beyond it."""
 ACCOUNTS = (FREE, LIMITED, MIRRORED, CLOSED, FOREIGN, FULL, WIDE, SHUT, HEAP, 10, 11, 2**100)
 FLAGS = {LIMITED: 2, MIRRORED: 4, CLOSED: 32}
 FUNDS = 100

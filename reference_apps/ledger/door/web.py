@@ -1,33 +1,24 @@
 """The ledger's HTTP door: validates, hands the work to the desk, answers."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Annotated, Any
 
-from fastapi import Body, FastAPI, Query
+from fastapi import FastAPI, Query
 from fastapi.responses import JSONResponse
 
 from ctl.kit.fastapi_problems import answer_problems
 from ctl.kit.problem import Problem
-from reference_apps.ledger.algebra import core
-from reference_apps.ledger.algebra.model import Account, Transfer
-from reference_apps.ledger.books import Books
-from reference_apps.ledger.door import loanroutes, views
-from reference_apps.ledger.door.bodies import AccountBody, TransferBody
+from reference_apps.ledger.door import batchroutes, loanroutes, views
 from reference_apps.ledger.door.loanroutes import Limit
 from reference_apps.ledger.keeping import journals
-from reference_apps.ledger.keeping.desk import Command, Desk
+from reference_apps.ledger.keeping.desk import Desk
 from reference_apps.ledger.keeping.record import Broken
-from reference_apps.ledger.loans import chart
 
-MOST_EVENTS = 1000
 BUSINESS_HOURS = timedelta(hours=8)
 """The business day is China's, all year round."""
-
-Accounts = Annotated[list[AccountBody], Body(min_length=1, max_length=MOST_EVENTS)]
-Transfers = Annotated[list[TransferBody], Body(min_length=1, max_length=MOST_EVENTS)]
 
 
 def today() -> date:
@@ -40,18 +31,13 @@ def build(desk: Desk, today: Callable[[], date] = today) -> FastAPI:
     answer_problems(app)
     loanroutes.add_quotes(app, today)
     loanroutes.add_loans(app, desk, today)
+    batchroutes.add_batches(app, desk)
     _accounts(app, desk)
     _control(app, desk)
     return app
 
 
 def _accounts(app: FastAPI, desk: Desk) -> None:
-    @app.post("/v1/accounts")
-    async def create_accounts(events: Accounts) -> JSONResponse:
-        accounts = [event.to_model() for event in events]
-        _, body = await desk.submit(_opening(accounts))
-        return JSONResponse(body)
-
     @app.get("/v1/accounts")
     async def list_accounts(limit: Limit = 100, after: Annotated[int, Query(ge=0)] = 0) -> dict[str, Any]:
         items = [views.account(each) for each in desk.books.tables.accounts.page(after, limit)]
@@ -63,13 +49,6 @@ def _accounts(app: FastAPI, desk: Desk) -> None:
         if found is None:
             raise Problem(404, "account_not_found", f"there is no account {account_id}", remedy="GET /v1/accounts lists them")
         return views.account(found)
-
-    @app.post("/v1/transfers")
-    async def create_transfers(events: Transfers) -> JSONResponse:
-        transfers = [event.to_model() for event in events]
-        _refuse_control_accounts(transfers)
-        _, body = await desk.submit(_posting(transfers))
-        return JSONResponse(body)
 
     @app.get("/v1/transfers")
     async def list_transfers(limit: Limit = 100, after: Annotated[int, Query(ge=0)] = 0, loan_id: str = "") -> dict[str, Any]:
@@ -94,25 +73,3 @@ def _control(app: FastAPI, desk: Desk) -> None:
             raise Problem(409, "journal_broken", str(error), remedy=remedy) from error
         return JSONResponse({"verified": True, "records": count, "head": newest})
 
-
-def _opening(accounts: Sequence[Account]) -> Command:
-    def open_accounts(books: Books, now_ns: int) -> tuple[int, Mapping[str, Any]]:
-        return 200, views.results(core.create_accounts(books, accounts, now_ns))
-
-    return open_accounts
-
-
-def _posting(transfers: Sequence[Transfer]) -> Command:
-    def post(books: Books, now_ns: int) -> tuple[int, Mapping[str, Any]]:
-        return 200, views.results(core.create_transfers(books, transfers, now_ns))
-
-    return post
-
-
-def _refuse_control_accounts(transfers: Sequence[Transfer]) -> None:
-    """The loans' control accounts move with a loan or not at all, else the loans would no longer add up to them."""
-    for index, transfer in enumerate(transfers):
-        for account_id in (transfer.debit_account_id, transfer.credit_account_id):
-            if name := chart.name(account_id):
-                detail = f"{index}: account {account_id} ({name}) is a control account of the loans"
-                raise Problem(422, "control_account", detail, remedy="use POST /v1/loans or /v1/loans/{id}/repayments")

@@ -41,6 +41,13 @@ def replay(books: Books, batch: Batch) -> None:
                 core.record(books, transfer)
 
 
+def reopen(books: Books, batch: Batch) -> None:
+    """Enter accounts that were judged when they were opened."""
+    if len(batch):
+        books.tables.accounts.open(batch)
+        books.last_ns = max(books.last_ns, int(batch["timestamp"][-1]))
+
+
 def is_plain(batch: Batch) -> NDArray[np.bool_]:
     """Return which transfers move their amount at once and touch nothing else."""
     plain: NDArray[np.bool_] = (batch["flags"] & (PENDING | RESOLVING)) == 0

@@ -36,8 +36,8 @@ class Slots:
         return int(FULL * len(self.slots))
 
     def larger(self, rows: int) -> "Slots":
-        """Return an empty table with room for `rows`, at least twice this one."""
-        bits = self._bits + 1
+        """Return an empty table with room for `rows`, at least twice this one; small ones grow faster, since memory is no matter then."""
+        bits = self._bits + (3 if self._bits < 18 else 2 if self._bits < 24 else 1)
         while FULL * (1 << bits) < rows:
             bits += 1
         return Slots(bits)

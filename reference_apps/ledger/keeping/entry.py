@@ -54,9 +54,12 @@ def of_draft(draft: Books, below: Books) -> Entry:
 
 def fold(books: Books, entry: Entry) -> None:
     """Enter the facts into the books: what replay does with every entry, in order."""
-    for account in entry.accounts:
-        books.accounts.put(account.id, account)
-        books.last_ns = max(books.last_ns, account.timestamp)
+    if isinstance(entry.accounts, Records):
+        bulk.reopen(books, entry.accounts.batch)
+    else:
+        for account in entry.accounts:
+            books.accounts.put(account.id, account)
+            books.last_ns = max(books.last_ns, account.timestamp)
     if isinstance(entry.transfers, Records):
         bulk.replay(books, entry.transfers.batch)
     else:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 
 from reference_apps.approval.model import Offer, Reason, RiskSaid
 
@@ -122,6 +122,12 @@ class SupplementBody(Body):
     evidence: Evidence = Evidence()
     documents: Annotated[tuple[Key, ...], Field(max_length=20)] = ()
     consent: Literal[True] = Field(description="the applicant agrees that the checks are made again with this")
+
+    @model_validator(mode="after")
+    def brings_something(self) -> "SupplementBody":
+        if self.evidence == Evidence() and not self.documents:
+            raise ValueError("this brings nothing; name some evidence or a document")
+        return self
 
 
 class MigrationBody(Body):

@@ -1,6 +1,7 @@
 """Flows as data: what is read, what is refused and where, and flows that cheat in every way, each refused with the path it would have taken."""
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import yaml
 from reference_apps.approval import commands, shelf
 from reference_apps.approval.flow import conditions, modelcheck, picture, reading
 from reference_apps.approval.flow.conditions import Unclear
-from reference_apps.approval.flow.model import Flow
+from reference_apps.approval.flow.model import RULES, Flow
 from reference_apps.approval.flow.reading import FlowRefused
 from reference_apps.approval.published import BUNDLED, bundled
 from reference_apps.approval.store import Store
@@ -254,3 +255,18 @@ def test_a_picture_shows_every_stage_and_every_edge() -> None:
                 assert f"| {edge.to}" in drawn
     assert "risk -->|\"missing if profile == 'extended' (at most 1x)\"| taobao" in drawn
     assert "class taobao,jd optional" in drawn
+
+
+DOCS = (Path(__file__).parents[2] / "docs" / "finance-apps.md").read_text()
+
+
+def test_the_document_knows_every_kind_fact_and_outcome_and_its_refusals_are_real() -> None:
+    rows = [line for line in DOCS.splitlines() if line.startswith("| `")]
+    for kind, rule in RULES.items():
+        row = next(line for line in rows if f"`{kind}`" in line.split("|")[1])
+        told = row.split("|")[2].split(";")[0]
+        assert "as risk" in told or {word.strip() for word in told.split(",")} == {str(each) for each in rule.outcomes | rule.may}
+    assert set(re.findall(r"[a-z_0-9]+", DOCS.split("over the facts ", 1)[1].split(". None", 1)[0])) == conditions.FACTS
+    found = {finding for changes, _ in CHEATS.values() for finding in modelcheck.check(edited(**changes))}
+    printed = DOCS.split("conditions taken both ways, and refuses:\n```\n", 1)[1].split("\n```", 1)[0].splitlines()
+    assert set(printed) <= found, sorted(found)

@@ -1,6 +1,7 @@
 """Approval: applications a second through the engine alone, on a real disk; then from request to loan through the real gateway and its neighbours."""
 
 import asyncio
+import gc
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,9 +59,12 @@ async def _engine() -> tuple[float, int]:
         engine = Engine(store, Services(neighbours, Patience(), {}), Retry(), Rhythm(), Published(store, "loan", bundled()))
         await engine.start()
         asked = [ApplicationBody.model_validate(application(CUSTOMERS[1], f"bench-{n}")).model_dump(mode="json") for n in range(APPLICATIONS)]
+        gc.collect()
+        gc.freeze()
         began = perf_counter()
         await _submitted(engine, asked)
         took = perf_counter() - began
+        gc.unfreeze()
         counts, commits = store.counts(), engine.commit.count
         await engine.stop()
     if counts != {"disbursed": APPLICATIONS} or len(neighbours.loans) != APPLICATIONS:

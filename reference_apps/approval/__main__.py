@@ -16,9 +16,9 @@ from reference_apps.approval.store import Store
 
 def main() -> None:
     if sys.argv[1:]:
-        from reference_apps.approval import commands
+        from reference_apps.approval.commands import run
 
-        raise SystemExit(commands.run(sys.argv[1:]))
+        raise SystemExit(run(sys.argv[1:]))
     identity = Identity.from_environ()
     try:
         chosen, flows = settings.load(config), bundled()

@@ -53,6 +53,8 @@ class Published:
 
     def of(self, flow_id: FlowId) -> Flow:
         """Return a published flow. Raises Unpublished."""
+        if self._newest is not None and flow_id is self._newest.id:
+            return self._newest
         known = self._read.get(flow_id)
         if known is None:
             known = self._store.flow(flow_id)

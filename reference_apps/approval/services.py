@@ -1,14 +1,14 @@
 """The other services, asked through the gateway. Every call has a deadline, a breaker and a retry budget; silence, errors and nonsense come back as values."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 
-from ctl.kit.breaker import Breaker, BudgetPolicy, Permit, Policy, RetryBudget
+from ctl.kit.breaker import Breaker, BudgetPolicy, Policy, RetryBudget
 from ctl.kit.calls import Answer, NoAnswer
 from reference_apps.approval.bodies import FraudAnswer, IdentityAnswer, LoanAnswer, RecordAnswer, RiskAnswer, ShoppingAnswer
 from reference_apps.approval.flow import questions
@@ -54,7 +54,7 @@ class _Question:
     path: str
     timeout_s: float
     body: Mapping[str, Any] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] | None = None
 
 
 class Services:
@@ -138,30 +138,22 @@ class Services:
         permit = breaker.ask(now_s)
         if permit is None:
             return Unavailable(service, f"it has failed too often; it is asked again in {breaker.open_for_s(now_s):.1f} s")
-        return await self._permitted(question, breaker, permit)
-
-    async def _permitted(self, question: _Question, breaker: Breaker, permit: Permit) -> Answer | Unavailable:
-        is_told = False
         try:
-            answer = await self._called(question)
-            is_told = True
-            if answer.status >= 500 or answer.status in TRANSIENT:
-                breaker.failed(permit, self._clock_s())
+            if question.body is None:
+                answer = await self._calls.get(service, question.path, timeout_s=question.timeout_s)
             else:
-                breaker.succeeded(permit)
+                answer = await self._calls.post(service, question.path, question.body, timeout_s=question.timeout_s, headers=question.headers)
         except NoAnswer as error:
-            is_told = True
             breaker.failed(permit, self._clock_s())
-            return Unavailable(question.service, error.why)
-        finally:
-            if not is_told:
-                breaker.dropped(permit)
+            return Unavailable(service, error.why)
+        except BaseException:  # whoever asked went away: nothing is known of the service
+            breaker.dropped(permit)
+            raise
+        if answer.status >= 500 or answer.status in TRANSIENT:
+            breaker.failed(permit, self._clock_s())
+        else:
+            breaker.succeeded(permit)
         return answer
-
-    async def _called(self, question: _Question) -> Answer:
-        if question.body is None:
-            return await self._calls.get(question.service, question.path, timeout_s=question.timeout_s)
-        return await self._calls.post(question.service, question.path, question.body, timeout_s=question.timeout_s, headers=question.headers)
 
 
 def _understood(model: type[Model], service: str, said: Answer | Unavailable) -> Model | Unavailable | Unusable:

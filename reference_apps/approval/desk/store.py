@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, replace
 from sqlite3 import Connection, IntegrityError
 from typing import Any
 
-from reference_apps.approval.desk import tasks
+from reference_apps.approval.desk import accounts, papers, tasks
 from reference_apps.approval.desk.people import Reviewer, Role
 from reference_apps.approval.desk.tasks import Decision, Outcome, Refused, State, Task, Why
 
-SCHEMA = """
+TABLES = """
 CREATE TABLE IF NOT EXISTS tasks (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, case_id TEXT NOT NULL, stage TEXT NOT NULL, visit INTEGER NOT NULL,
     skill TEXT NOT NULL, amount_fen INTEGER NOT NULL, flow_version TEXT NOT NULL, opened_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL,
@@ -37,6 +37,8 @@ CREATE TABLE IF NOT EXISTS task_events (
 );
 CREATE INDEX IF NOT EXISTS task_events_case ON task_events (case_id, number);
 """
+SCHEMA = TABLES + accounts.SCHEMA + papers.SCHEMA
+"""Everything that the desk keeps."""
 
 PLAIN = (
     "id", "case_id", "stage", "visit", "skill", "amount_fen", "flow_version", "opened_ms", "due_ms", "escalate_ms", "sla_ms", "version", "level",

@@ -235,6 +235,14 @@ def bar(task: Task, person: str, did: str) -> Task:
     return replace(_given_back(task) if task.claimant == person else task, acted=acted)
 
 
+def late(task: Task) -> Refused:
+    """Say that a task is over, and how it ended."""
+    if task.decision is None:
+        return _conflict("withdrawn", "the case went on without this task", "look at the case")
+    said = f"the task was decided already: {task.decision.outcome} by {task.decision.name}; nothing was changed"
+    return _conflict("already_decided", said, "look at its history")
+
+
 def yuan(fen: int) -> str:
     """Write fen as yuan: 200000 is "2,000.00"."""
     return f"{fen // 100:,}.{fen % 100:02d}"
@@ -254,11 +262,7 @@ def _is_final(task: Task) -> bool:
 
 
 def _final(task: Task) -> Refused | None:
-    if task.decision is not None:
-        return _conflict("already_decided", f"the task was decided already: {task.decision.outcome} by {task.decision.name}", "look at its history")
-    if task.state is State.WITHDRAWN:
-        return _conflict("withdrawn", "the case went on without this task", "look at the case")
-    return None
+    return late(task) if _is_final(task) else None
 
 
 def _held_by_other(task: Task, person: Reviewer) -> Refused | None:

@@ -1,0 +1,38 @@
+"""What people say at the desk, in English and Chinese: reason codes, outcomes, skills. Pure."""
+
+from collections.abc import Mapping
+
+from reference_apps.approval.desk.tasks import Outcome
+
+REJECTIONS: Mapping[str, tuple[str, str]] = {
+    "income_insufficient": ("Income does not carry the instalments", "收入不足以支付还款"),
+    "over_indebted": ("Too much debt elsewhere", "负债过高"),
+    "identity_doubtful": ("Identity is doubtful", "身份存疑"),
+    "evidence_false": ("Evidence is false or contradicts itself", "资料虚假或相互矛盾"),
+    "suspected_fraud": ("Suspected fraud", "疑似欺诈"),
+    "policy": ("Outside the lending policy", "不符合授信政策"),
+}
+RETURNS: Mapping[str, tuple[str, str]] = {
+    "identity_document": ("Identity document is missing or unreadable", "身份证件缺失或不清晰"),
+    "income_proof": ("Proof of income is missing", "缺少收入证明"),
+    "address_proof": ("Proof of address is missing", "缺少住址证明"),
+    "contact": ("Contact cannot be reached", "联系人无法联系"),
+    "shopping_data": ("Shopping data are missing", "缺少购物数据"),
+    "explain": ("Something must be explained", "需补充说明"),
+}
+OUTCOMES: Mapping[Outcome, tuple[str, str]] = {
+    Outcome.APPROVE: ("Approve", "同意"),
+    Outcome.REJECT: ("Reject", "拒绝"),
+    Outcome.RETURN: ("Return for supplement", "退回补件"),
+}
+DONE: Mapping[Outcome, str] = {Outcome.APPROVE: "approved", Outcome.REJECT: "rejected", Outcome.RETURN: "returned for supplement"}
+
+
+def codes(outcome: Outcome) -> Mapping[str, tuple[str, str]]:
+    """Return the reason codes that go with an outcome; an approval needs none."""
+    return {Outcome.REJECT: REJECTIONS, Outcome.RETURN: RETURNS}.get(outcome, {})
+
+
+def reason(outcome: Outcome, code: str) -> tuple[str, str]:
+    """Return a reason in English and Chinese; a code of former times stands for itself."""
+    return codes(outcome).get(code, (code, code))

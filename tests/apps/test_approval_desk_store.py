@@ -174,6 +174,25 @@ def test_the_rows_refuse_what_the_code_forgot(world: World) -> None:
             connection.execute(sql)
 
 
+def test_a_failed_step_may_be_tried_again_by_the_same_person(world: World) -> None:
+    desk = world.desk()
+    for visit in (1, 2):
+        again = desk.claim(LI, world.task(stage="trouble", visit=visit, judges=False).id)
+        assert desk.decide(LI, again.id, approve(again)).applied
+    review = world.task()
+    assert codes([attempt(lambda: desk.claim(LI, review.id))]) == {"four_eyes": 1}
+    assert desk.queue(LI, Wish()).total == 0
+    held = desk.claim(ANNA, review.id)
+    desk.decide(ANNA, review.id, approve(held))
+    third = world.task(stage="trouble", visit=3, judges=False)
+    assert codes([attempt(lambda: desk.claim(ANNA, third.id))]) == {"four_eyes": 1}
+    assert (desk.queue(ANNA, Wish()).total, desk.queue(LI, Wish()).total) == (0, 1)
+    held = desk.claim(LI, third.id)
+    with world.open[0].write() as connection:
+        store.bar(connection, "app-1", "li", "edited the case", world.now)
+    assert codes([attempt(lambda: desk.decide(LI, held.id, approve(held)))]) == {"four_eyes": 1}, "an edit weighs more than a repair"
+
+
 def test_who_edits_a_case_loses_it(world: World) -> None:
     desk = world.desk()
     held = desk.claim(LI, world.task().id)

@@ -17,17 +17,18 @@ TABLES = """
 CREATE TABLE IF NOT EXISTS tasks (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, case_id TEXT NOT NULL, stage TEXT NOT NULL, visit INTEGER NOT NULL,
     skill TEXT NOT NULL, amount_fen INTEGER NOT NULL, flow_version TEXT NOT NULL, opened_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL,
-    escalate_ms INTEGER, sla_ms INTEGER NOT NULL, version INTEGER NOT NULL, level INTEGER NOT NULL, state TEXT NOT NULL,
+    escalate_ms INTEGER, sla_ms INTEGER NOT NULL, judges INTEGER NOT NULL, version INTEGER NOT NULL, level INTEGER NOT NULL, state TEXT NOT NULL,
     claimant TEXT, claimant_name TEXT NOT NULL, lease_until_ms INTEGER, decided_by TEXT, decision TEXT
 );
 CREATE INDEX IF NOT EXISTS tasks_waiting ON tasks (due_ms, number) WHERE state IN ('open', 'claimed');
 CREATE INDEX IF NOT EXISTS tasks_case ON tasks (case_id, number);
-CREATE UNIQUE INDEX IF NOT EXISTS tasks_four_eyes ON tasks (case_id, decided_by) WHERE decided_by IS NOT NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS tasks_four_eyes ON tasks (case_id, decided_by) WHERE decided_by IS NOT NULL AND judges;
 CREATE TABLE IF NOT EXISTS actors (
-    case_id TEXT NOT NULL, person TEXT NOT NULL, did TEXT NOT NULL, task_id TEXT, at_ms INTEGER NOT NULL, PRIMARY KEY (case_id, person)
+    case_id TEXT NOT NULL, person TEXT NOT NULL, did TEXT NOT NULL, task_id TEXT, at_ms INTEGER NOT NULL, judged INTEGER NOT NULL,
+    PRIMARY KEY (case_id, person)
 ) WITHOUT ROWID;
 CREATE TRIGGER IF NOT EXISTS tasks_decider_acts BEFORE UPDATE OF decided_by ON tasks WHEN NEW.decided_by IS NOT NULL
-    AND NOT EXISTS (SELECT 1 FROM actors WHERE case_id = NEW.case_id AND person = NEW.decided_by AND task_id = NEW.id)
+    AND NOT EXISTS (SELECT 1 FROM actors WHERE case_id = NEW.case_id AND person = NEW.decided_by AND iif(NEW.judges, task_id = NEW.id, NOT judged))
     BEGIN SELECT RAISE(ABORT, 'four eyes: the decider is not the one who acts here'); END;
 CREATE TRIGGER IF NOT EXISTS tasks_decided_once BEFORE UPDATE ON tasks WHEN OLD.state = 'decided'
     BEGIN SELECT RAISE(ABORT, 'a decided task does not change'); END;
@@ -41,10 +42,11 @@ SCHEMA = TABLES + accounts.SCHEMA + papers.SCHEMA
 """Everything that the desk keeps."""
 
 PLAIN = (
-    "id", "case_id", "stage", "visit", "skill", "amount_fen", "flow_version", "opened_ms", "due_ms", "escalate_ms", "sla_ms", "version", "level",
-    "state", "claimant", "claimant_name", "lease_until_ms",
+    "id", "case_id", "stage", "visit", "skill", "amount_fen", "flow_version", "opened_ms", "due_ms", "escalate_ms", "sla_ms", "judges", "version",
+    "level", "state", "claimant", "claimant_name", "lease_until_ms",
 )  # fmt: skip
 CHANGING = ("escalate_ms", "version", "level", "state", "claimant", "claimant_name", "lease_until_ms")
+JUDGES = PLAIN.index("judges")
 COLUMNS = f"{', '.join(PLAIN)}, decision"
 
 
@@ -84,23 +86,25 @@ def open_task(connection: Connection, task: Task) -> Task:
 
 def find(connection: Connection, task_id: str) -> Task | None:
     row = connection.execute(f"SELECT {COLUMNS} FROM tasks WHERE id = ?", (task_id,)).fetchone()
-    return _task(row, actors(connection, row[1])) if row else None
+    return _tasks(connection, [row])[0] if row else None
 
 
 def of_case(connection: Connection, case_id: str) -> list[Task]:
     """Return a case's tasks, oldest first."""
-    acted = actors(connection, case_id)
-    return [_task(row, acted) for row in connection.execute(f"SELECT {COLUMNS} FROM tasks WHERE case_id = ? ORDER BY number", (case_id,))]
+    rows = connection.execute(f"SELECT {COLUMNS} FROM tasks WHERE case_id = ? ORDER BY number", (case_id,))
+    return _tasks(connection, rows.fetchall())
 
 
-def actors(connection: Connection, case_id: str) -> dict[str, str]:
-    """Return what each person did on a case, first to last."""
-    return dict(connection.execute("SELECT person, did FROM actors WHERE case_id = ? ORDER BY at_ms, person", (case_id,)).fetchall())
+def actors(connection: Connection, case_id: str, *, judged: bool = False) -> dict[str, str]:
+    """Return what each person did on a case, first to last; `judged`: without those who only had a failed step tried again."""
+    only = " AND judged" if judged else ""
+    return dict(connection.execute(f"SELECT person, did FROM actors WHERE case_id = ?{only} ORDER BY at_ms, person", (case_id,)).fetchall())
 
 
 def bar(connection: Connection, case_id: str, person: str, did: str, now_ms: int) -> None:
     """Note that somebody has acted on a case (edited it, brought it in): they may decide none of its tasks, and lose a claim they hold."""
-    connection.execute("INSERT OR IGNORE INTO actors VALUES (?, ?, ?, NULL, ?)", (case_id, person, did, now_ms))
+    weighs_more = "ON CONFLICT DO UPDATE SET did = excluded.did, judged = 1 WHERE NOT judged"
+    connection.execute(f"INSERT INTO actors VALUES (?, ?, ?, NULL, ?, 1) {weighs_more}", (case_id, person, did, now_ms))
     for task in of_case(connection, case_id):
         before = replace(task, acted={})
         after = tasks.bar(before, person, did)
@@ -146,7 +150,7 @@ def queue(connection: Connection, person: Reviewer, wish: Wish, now_ms: int) -> 
     after = [wish.after] if wish.after else []
     query = f"SELECT {COLUMNS} FROM tasks WHERE {where} AND {beyond} ORDER BY due_ms, number LIMIT ?"
     rows = connection.execute(query, [*values, *after, wish.limit]).fetchall()
-    return [_task(row, actors(connection, row[1])) for row in rows]
+    return _tasks(connection, rows)
 
 
 def count(connection: Connection, person: Reviewer, wish: Wish, now_ms: int) -> tuple[int, int]:
@@ -168,7 +172,7 @@ def _wanted(person: Reviewer, wish: Wish, now_ms: int) -> tuple[str, list[Any]]:
     marks = ", ".join("?" * len(person.skills)) or "NULL"
     skilled = f"skill IN ({marks})" + (" OR level > 0" if person.role is Role.SUPERVISOR else "")
     parts = [f"state IN ('open', 'claimed') AND amount_fen <= ? AND ({skilled})"]
-    parts += ["NOT EXISTS (SELECT 1 FROM actors WHERE actors.case_id = tasks.case_id AND person = ?)"]
+    parts += ["NOT EXISTS (SELECT 1 FROM actors WHERE actors.case_id = tasks.case_id AND person = ? AND (tasks.judges OR judged))"]
     values: list[Any] = [person.ceiling_fen, *person.skills, person.id]
     if wish.skill:
         parts, values = [*parts, "skill = ?"], [*values, wish.skill]
@@ -182,18 +186,22 @@ def _wanted(person: Reviewer, wish: Wish, now_ms: int) -> tuple[str, list[Any]]:
 
 def _enter(connection: Connection, task: Task, decision: Decision) -> Refused | None:
     """Enter a decider among the actors of a case. The primary key says no to whoever is there already, whatever the caller believed."""
-    row = (task.case_id, decision.person, f"decided {task.stage}", task.id, decision.at_ms)
-    try:
-        connection.execute("INSERT INTO actors VALUES (?, ?, ?, ?, ?)", row)
-    except IntegrityError:
+    row = (task.case_id, decision.person, f"decided {task.stage}", task.id, decision.at_ms, task.judges)
+    again = "NOTHING" if task.judges else "UPDATE SET task_id = excluded.task_id WHERE NOT judged"
+    entered = connection.execute(f"INSERT INTO actors VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO {again}", row)
+    if not entered.rowcount:
         said = f"{decision.name} has acted on this case already: {actors(connection, task.case_id)[decision.person]}"
         return Refused(why=Why.FORBIDDEN, code="four_eyes", said=said, remedy="somebody else must decide it")
     return None
 
 
+def _tasks(connection: Connection, rows: Sequence[Sequence[Any]]) -> list[Task]:
+    return [_task(row, actors(connection, row[1], judged=not row[JUDGES])) for row in rows]
+
+
 def _task(row: Sequence[Any], acted: Mapping[str, str]) -> Task:
     plain = dict(zip(PLAIN, row, strict=False))
-    plain["state"] = State(plain["state"])
+    plain["state"], plain["judges"] = State(plain["state"]), bool(plain["judges"])
     return Task(**plain, acted=acted, decision=_decision(row[len(PLAIN)]))
 
 

@@ -1,6 +1,6 @@
 """A piece of work for one person, and what may happen to it: claim, release, delegate, decide, escalate, expire. Pure: the time is an argument.
 
-A task is decided at most once, and by nobody who has acted on its case before. Time moves a task on to others; it never decides.
+A task is decided at most once, and by nobody who has judged or edited its case before. Time moves a task on to others; it never decides.
 """
 
 from collections.abc import Mapping
@@ -56,6 +56,7 @@ class Decision:
 class Task:
     """One visit of a case to a manual stage.
 
+    It `judges` the case, or only has a failed step tried again: that, the same person may do more than once, but nobody who has judged or edited the case.
     `acted` is everybody who may not take it, with what they did: it belongs to the case, so it goes along with delegation and escalation.
     `version` grows with every change of what is to be decided or by whom. `due_ms` never moves; `escalate_ms` is when the level rises next.
     """
@@ -71,6 +72,7 @@ class Task:
     due_ms: int
     escalate_ms: int | None
     sla_ms: int
+    judges: bool = True
     version: int = 1
     level: int = 0
     state: State = State.OPEN
@@ -92,6 +94,7 @@ class Stay:
     amount_fen: int
     flow_version: str
     sla_ms: int
+    judges: bool = True
 
 
 class Why(StrEnum):
@@ -131,6 +134,7 @@ def opened(stay: Stay, now_ms: int) -> Task:
         amount_fen=stay.amount_fen,
         flow_version=stay.flow_version,
         sla_ms=stay.sla_ms,
+        judges=stay.judges,
         opened_ms=now_ms,
         due_ms=due_ms,
         escalate_ms=due_ms,

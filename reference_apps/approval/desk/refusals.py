@@ -33,9 +33,16 @@ def no_reviewer(person_id: str) -> Problem:
     return Problem(422, "reviewer_not_found", f"there is no reviewer {person_id}", remedy="GET /v1/tasks/{id} lists in may_take whom the task can go to")
 
 
-def not_signed_in() -> Problem:
-    remedy = "send Authorization: Bearer TOKEN; a supervisor can have a new one made with `reviewer add`"
-    return Problem(401, "not_signed_in", "there is no reviewer with this token, or it was revoked", remedy=remedy)
+class NotSignedIn(Problem):
+    """Nobody we know."""
+
+    def __init__(self) -> None:
+        remedy = "send Authorization: Bearer TOKEN; `reviewer add` makes a token"
+        super().__init__(401, "not_signed_in", "there is no reviewer with this token, or it was revoked", remedy=remedy)
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers that go with it."""
+        return super().headers() | {"www-authenticate": "Bearer"}
 
 
 def iso(at_ms: int) -> str:

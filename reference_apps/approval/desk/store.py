@@ -17,7 +17,8 @@ TABLES = """
 CREATE TABLE IF NOT EXISTS tasks (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, case_id TEXT NOT NULL, stage TEXT NOT NULL, visit INTEGER NOT NULL,
     skill TEXT NOT NULL, amount_fen INTEGER NOT NULL, flow_version TEXT NOT NULL, opened_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL,
-    escalate_ms INTEGER, sla_ms INTEGER NOT NULL, judges INTEGER NOT NULL, version INTEGER NOT NULL, level INTEGER NOT NULL, state TEXT NOT NULL,
+    escalate_ms INTEGER, sla_ms INTEGER NOT NULL, judges INTEGER NOT NULL, choices TEXT NOT NULL,
+    version INTEGER NOT NULL, level INTEGER NOT NULL, state TEXT NOT NULL,
     claimant TEXT, claimant_name TEXT NOT NULL, lease_until_ms INTEGER, decided_by TEXT, decision TEXT
 );
 CREATE INDEX IF NOT EXISTS tasks_waiting ON tasks (due_ms, number) WHERE state IN ('open', 'claimed');
@@ -42,8 +43,8 @@ SCHEMA = TABLES + accounts.SCHEMA + papers.SCHEMA
 """Everything that the desk keeps."""
 
 PLAIN = (
-    "id", "case_id", "stage", "visit", "skill", "amount_fen", "flow_version", "opened_ms", "due_ms", "escalate_ms", "sla_ms", "judges", "version",
-    "level", "state", "claimant", "claimant_name", "lease_until_ms",
+    "id", "case_id", "stage", "visit", "skill", "amount_fen", "flow_version", "opened_ms", "due_ms", "escalate_ms", "sla_ms", "judges", "choices",
+    "version", "level", "state", "claimant", "claimant_name", "lease_until_ms",
 )  # fmt: skip
 CHANGING = ("escalate_ms", "version", "level", "state", "claimant", "claimant_name", "lease_until_ms")
 JUDGES = PLAIN.index("judges")
@@ -74,7 +75,7 @@ class Wish:
 def open_task(connection: Connection, task: Task) -> Task:
     """Write a new task and return it with everybody who has acted on its case; one that is there already is returned as it stands."""
     names = [*PLAIN, "decision"]
-    values = [*(getattr(task, name) for name in PLAIN), None]
+    values = [*((" ".join(task.choices) if name == "choices" else getattr(task, name)) for name in PLAIN), None]
     marks = ", ".join("?" * len(names))
     written = connection.execute(f"INSERT OR IGNORE INTO tasks ({', '.join(names)}) VALUES ({marks})", values)
     if written.rowcount:
@@ -201,7 +202,7 @@ def _tasks(connection: Connection, rows: Sequence[Sequence[Any]]) -> list[Task]:
 
 def _task(row: Sequence[Any], acted: Mapping[str, str]) -> Task:
     plain = dict(zip(PLAIN, row, strict=False))
-    plain["state"], plain["judges"] = State(plain["state"]), bool(plain["judges"])
+    plain |= {"state": State(plain["state"]), "judges": bool(plain["judges"]), "choices": tuple(map(Outcome, plain["choices"].split()))}
     return Task(**plain, acted=acted, decision=_decision(row[len(PLAIN)]))
 
 

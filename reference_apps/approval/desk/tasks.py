@@ -57,7 +57,8 @@ class Task:
     """One visit of a case to a manual stage.
 
     It `judges` the case, or only has a failed step tried again: that, the same person may do more than once, but nobody who has judged or edited the case.
-    `acted` is everybody who may not take it, with what they did: it belongs to the case, so it goes along with delegation and escalation.
+    `choices` are the outcomes that its stage knows. `acted` is everybody who may not take it, with what they did: it belongs to the
+    case, so it goes along with delegation and escalation.
     `version` grows with every change of what is to be decided or by whom. `due_ms` never moves; `escalate_ms` is when the level rises next.
     """
 
@@ -73,6 +74,7 @@ class Task:
     escalate_ms: int | None
     sla_ms: int
     judges: bool = True
+    choices: tuple[Outcome, ...] = tuple(Outcome)
     version: int = 1
     level: int = 0
     state: State = State.OPEN
@@ -95,6 +97,7 @@ class Stay:
     flow_version: str
     sla_ms: int
     judges: bool = True
+    choices: tuple[Outcome, ...] = tuple(Outcome)
 
 
 class Why(StrEnum):
@@ -135,6 +138,7 @@ def opened(stay: Stay, now_ms: int) -> Task:
         flow_version=stay.flow_version,
         sla_ms=stay.sla_ms,
         judges=stay.judges,
+        choices=stay.choices,
         opened_ms=now_ms,
         due_ms=due_ms,
         escalate_ms=due_ms,
@@ -210,6 +214,9 @@ def decide(task: Task, person: Reviewer, ruling: Ruling, now_ms: int) -> Task | 
     if task.version != ruling.version:
         seen = f"the task is at version {task.version}, the decision was made on version {ruling.version}"
         return _conflict("changed_meanwhile", seen, "look at the case again, then decide")
+    if ruling.outcome not in task.choices:
+        known = ", ".join(task.choices)
+        return Refused(why=Why.INVALID, code="no_such_choice", said=f"at {task.stage} there is no way to {ruling.outcome}", remedy=f"choose one of {known}")
     if ruling.outcome is not Outcome.APPROVE and not (ruling.code and ruling.text.strip()):
         return Refused(why=Why.INVALID, code="reason_missing", said=f"to {ruling.outcome} needs a reason code and a text", remedy="say why")
     made = Decision(outcome=ruling.outcome, person=person.id, name=person.name, at_ms=now_ms, code=ruling.code, text=ruling.text.strip())

@@ -36,3 +36,32 @@ def codes(outcome: Outcome) -> Mapping[str, tuple[str, str]]:
 def reason(outcome: Outcome, code: str) -> tuple[str, str]:
     """Return a reason in English and Chinese; a code of former times stands for itself."""
     return codes(outcome).get(code, (code, code))
+
+
+STAGES: Mapping[str, tuple[str, str]] = {
+    "first_review": ("First review", "初审"),
+    "recheck": ("Re-check", "复核"),
+    "re_check": ("Re-check", "复核"),
+    "fraud_review": ("Fraud review", "反欺诈审核"),
+    "fraud_recheck": ("Fraud re-check", "反欺诈复核"),
+    "trouble": ("A failed step", "异常处理"),
+    "payout_trouble": ("A failed payout", "放款异常"),
+}
+KINDS: Mapping[str, str] = {
+    "opened": "the case came to this stage",
+    "claimed": "claimed",
+    "renewed": "claimed again",
+    "released": "released",
+    "delegated": "handed on",
+    "decided": "decided",
+    "barred": "may not decide it any more",
+    "lease_expired": "the claim ran out, open again",
+    "escalated": "overdue, escalated",
+    "withdrawn": "the case went on without it",
+}
+
+
+def stage(name: str) -> tuple[str, str]:
+    """Return a stage's name in English and Chinese; one that we do not know is its own name, made readable."""
+    plain = name.replace("_", " ").capitalize()
+    return STAGES.get(name, (plain, ""))

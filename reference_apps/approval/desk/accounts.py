@@ -3,7 +3,6 @@
 import hashlib
 import json
 import secrets
-from dataclasses import dataclass
 from sqlite3 import Connection
 
 from reference_apps.approval.desk.people import Reviewer, Role
@@ -20,11 +19,8 @@ CREATE TABLE IF NOT EXISTS sessions (id_hash TEXT PRIMARY KEY, reviewer TEXT NOT
 COLUMNS = "reviewers.id, name, skills, ceiling_fen, role, active"
 
 
-@dataclass(frozen=True, slots=True)
 class Exists(Exception):
     """There is a reviewer of this id already."""
-
-    id: str
 
 
 def new_secret() -> str:

@@ -1,5 +1,6 @@
 """What a reviewer may send to the desk, checked at the door."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, model_validator
@@ -10,7 +11,8 @@ from reference_apps.approval.desk.tasks import Outcome, Ruling
 
 MOST_TEXT = 4_000
 
-PersonId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+PERSON_ID = re.compile("^[a-z0-9][a-z0-9._-]{0,63}$")
+PersonId = Annotated[str, Field(pattern=PERSON_ID.pattern)]
 
 
 def _unbroken(text: str) -> str:

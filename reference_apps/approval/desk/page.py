@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
 from pydantic import ValidationError
 from starlette.requests import Request
 
@@ -73,7 +73,7 @@ def _signing(app: FastAPI, pages: Pages) -> None:
 
 
 def _reading(app: FastAPI, pages: Pages) -> None:
-    desk = pages.room.desk
+    desk, files = pages.room.desk, {name: (HERE / "static" / name).read_bytes() for name in STATIC}
 
     @app.get("/desk", include_in_schema=False)
     async def to_the_queue() -> Response:
@@ -104,7 +104,7 @@ def _reading(app: FastAPI, pages: Pages) -> None:
         if name not in STATIC:
             return pages.wrong("../", Problem(404, "not_found", f"there is no {name}"))
         kept = browsers.HEADERS | {"cache-control": "max-age=300"}
-        return FileResponse(HERE / "static" / name, media_type=STATIC[name], headers=kept)
+        return Response(files[name], media_type=STATIC[name], headers=kept)
 
 
 def _acting(app: FastAPI, pages: Pages) -> None:

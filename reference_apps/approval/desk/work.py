@@ -1,11 +1,11 @@
 """The desk: each verb of a person is one transaction over task, case and history, so that a crash leaves all of it or nothing."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from sqlite3 import Connection
 from typing import Any, Protocol
 
-from ctl.kit.database import Database
 from reference_apps.approval.desk import accounts, papers, refusals, store, tasks
 from reference_apps.approval.desk.papers import Attachment, Note
 from reference_apps.approval.desk.people import Reviewer
@@ -16,6 +16,14 @@ from reference_apps.approval.desk.tasks import Refused, Ruling, Task
 MOST_AT_ONCE = 200
 
 Verb = Callable[[Task, Reviewer, int], Task | Refused]
+
+
+class File(Protocol):
+    """The file with the cases: one transaction at a time to write, snapshots to read."""
+
+    def write(self) -> AbstractContextManager[Connection]: ...
+
+    def read(self) -> AbstractContextManager[Connection]: ...
 
 
 class Cases(Protocol):
@@ -58,13 +66,13 @@ class Ruled:
 class Desk:
     """Used from any thread; `clock_ms` says what time it is."""
 
-    def __init__(self, database: Database, cases: Cases, clock_ms: Callable[[], int]) -> None:
-        self._database, self._cases, self._clock_ms = database, cases, clock_ms
+    def __init__(self, file: File, cases: Cases, clock_ms: Callable[[], int]) -> None:
+        self._file, self._cases, self._clock_ms = file, cases, clock_ms
 
     def queue(self, person: Reviewer, wish: Wish) -> Queue:
         """Return the tasks that somebody may take, most urgent first."""
         now = self._clock_ms()
-        with self._database.read() as connection:
+        with self._file.read() as connection:
             found = store.queue(connection, person, wish, now)
             total, overdue = store.count(connection, person, wish, now)
         after = found[-1].id if len(found) == wish.limit else None
@@ -72,7 +80,7 @@ class Desk:
 
     def folder(self, task_id: str) -> Folder:
         """Return everything about a task. Raises Problem (404)."""
-        with self._database.read() as connection:
+        with self._file.read() as connection:
             task = tasks.settled(_found(connection, task_id), self._clock_ms())
             people = accounts.everybody(connection)
             return Folder(
@@ -95,7 +103,7 @@ class Desk:
 
     def delegate(self, person: Reviewer, task_id: str, to_id: str) -> Task:
         """Hand a task to somebody. Raises Problem."""
-        with self._database.read() as connection:
+        with self._file.read() as connection:
             to = accounts.find(connection, to_id)
         if to is None:
             raise refusals.no_reviewer(to_id)
@@ -103,7 +111,7 @@ class Desk:
 
     def decide(self, person: Reviewer, task_id: str, ruling: Ruling) -> Ruled:
         """Decide a task and move its case on, in one commit. Raises Problem; NotDone carries what was decided when somebody else was first."""
-        with self._database.write() as connection:
+        with self._file.write() as connection:
             now, before, person = self._clock_ms(), _found(connection, task_id), _as_now(connection, person)
             after = tasks.decide(before, person, ruling, now)
             if isinstance(after, Refused):
@@ -118,51 +126,51 @@ class Desk:
 
     def note(self, person: Reviewer, task_id: str, text: str) -> None:
         """Write a note on a task's case. Raises Problem (404)."""
-        with self._database.write() as connection:
+        with self._file.write() as connection:
             task = _found(connection, task_id)
             papers.write_note(connection, task.case_id, Note(at_ms=self._clock_ms(), person=person.id, text=text))
 
     def attach(self, task_id: str, paper: Attachment) -> None:
         """Attach a paper to a task's case. Raises Problem (404)."""
-        with self._database.write() as connection:
+        with self._file.write() as connection:
             papers.attach(connection, _found(connection, task_id).case_id, paper)
 
     def sweep(self) -> int:
         """Reopen what was claimed and left, raise what is overdue; return how many tasks were touched. Decides nothing."""
         now = self._clock_ms()
-        with self._database.read() as connection:
+        with self._file.read() as connection:
             is_quiet = not store.due(connection, now, 1)
         if is_quiet:
             return 0
-        with self._database.write() as connection:
+        with self._file.write() as connection:
             found = store.due(connection, now, MOST_AT_ONCE)
             for task in found:
                 _timed(connection, task, now)
         return len(found)
 
     def by_token(self, token: str) -> Reviewer | None:
-        with self._database.read() as connection:
+        with self._file.read() as connection:
             return accounts.by_token(connection, token)
 
     def by_session(self, session: str) -> Reviewer | None:
-        with self._database.read() as connection:
+        with self._file.read() as connection:
             return accounts.by_session(connection, session, self._clock_ms())
 
     def sign_in(self, token: str) -> str | None:
         """Begin a session for whoever has this token; None when nobody has."""
-        with self._database.write() as connection:
+        with self._file.write() as connection:
             person = accounts.by_token(connection, token)
             return accounts.sign_in(connection, person, self._clock_ms()) if person else None
 
     def sign_out(self, session: str) -> None:
-        with self._database.write() as connection:
+        with self._file.write() as connection:
             accounts.sign_out(connection, session)
 
     def now_ms(self) -> int:
         return self._clock_ms()
 
     def _do(self, kind: str, person: Reviewer, task_id: str, verb: Verb, **body: Any) -> Task:
-        with self._database.write() as connection:
+        with self._file.write() as connection:
             now, before = self._clock_ms(), _found(connection, task_id)
             after = verb(before, _as_now(connection, person), now)
             if isinstance(after, Refused):

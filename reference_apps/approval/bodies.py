@@ -73,7 +73,7 @@ class RiskReason(Said):
 class RiskOffer(Said):
     limit_fen: Annotated[StrictInt, Field(gt=0)]
     annual_rate: Annotated[str, Field(pattern=r"^(0(\.[0-9]{1,8})?|1(\.0{1,8})?)$")]
-    flow: Literal["fast", "normal", "extended"]
+    flow: Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")]
     grade: str = ""
 
 
@@ -99,6 +99,32 @@ class ShoppingAnswer(Said):
     spend_12m_fen: Fen
 
 
+class RecordAnswer(Said):
+    """What the central bank's credit bureau says of a customer."""
+
+    pboc_record: Literal["good", "ordinary", "none", "bad"]
+
+
+class IdentityAnswer(Said):
+    """Whether the person is who they say."""
+
+    verdict: Literal["pass", "step-up", "review", "block"]
+
+
 class LoanAnswer(Said):
     loan_id: str = Field(min_length=1)
     principal_fen: StrictInt
+
+
+class SupplementBody(Body):
+    """What an applicant brings when asked: only what is given changes, the rest stays as it was declared. `documents` are references, not content."""
+
+    evidence: Evidence = Evidence()
+    documents: Annotated[tuple[Key, ...], Field(max_length=20)] = ()
+    consent: Literal[True] = Field(description="the applicant agrees that the checks are made again with this")
+
+
+class MigrationBody(Body):
+    """Where a case is to be moved: a published version of its flow; left out, the newest."""
+
+    version: Annotated[StrictInt, Field(ge=1)] | None = None

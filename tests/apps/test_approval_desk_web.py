@@ -16,7 +16,8 @@ from fastapi import FastAPI
 
 from ctl.kit.database import Database
 from ctl.kit.fastapi_problems import answer_problems
-from reference_apps.approval.desk import accounts, cli, page, store, tasks, web
+from reference_apps.approval import commands
+from reference_apps.approval.desk import accounts, page, store, tasks, web
 from reference_apps.approval.desk.casefile import CaseFile, Check, Evidence
 from reference_apps.approval.desk.people import Reviewer, Role
 from reference_apps.approval.desk.store import SCHEMA
@@ -46,6 +47,9 @@ class Cases:
         self.decisions.append(f"{task.decision.outcome} {task.decision.person}")
 
     async def stored(self, work: Callable[[], Any]) -> Any:
+        return work()
+
+    async def read(self, work: Callable[[], Any]) -> Any:
         return work()
 
     async def case_file(self, case_id: str) -> CaseFile:
@@ -371,21 +375,29 @@ def test_only_the_files_of_the_page_are_served(world: World) -> None:
 
 
 def test_reviewers_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = ["--data", str(tmp_path)]
-    assert cli.run([*folder, "list"]) == 0
-    assert "Nobody may sit at the desk" in capsys.readouterr().err
-    assert cli.run([*folder, "add", "li.wei", "--name", "Li Wei", "--skill", "credit", "--skill", "fraud", "--ceiling", "500000"]) == 0
+    def run(*argv: str) -> int:
+        try:
+            return commands.run(["--data", str(tmp_path), "reviewer", *argv])
+        except SystemExit as usage:
+            return int(str(usage.code))
+
+    assert run("list") == 0
+    assert "nobody may sit at the desk" in capsys.readouterr().out
+    assert run("add", "li.wei", "--name", "Li Wei", "--skill", "credit", "--skill", "fraud", "--ceiling", "500000") == 0
     token = capsys.readouterr().out.strip()
     assert re.fullmatch("[A-Za-z0-9_-]{43}", token)
-    for argv in (["add", "li.wei", "--name", "x"], ["add", "Li Wei", "--name", "x"], ["add", "x", "--name", "\n"], ["add", "x"], ["revoke", "nobody"], ["no"]):
-        assert cli.run([*folder, *argv]) != 0
+    for argv, code in (
+        (["add", "li.wei", "--name", "x"], 3), (["add", "Li Wei", "--name", "x"], 2), (["add", "x", "--name", "\n"], 2), (["add", "x"], 2),
+        (["add", "x", "--name", "x", "--ceiling", "-1"], 2), (["revoke", "nobody"], 4), (["no"], 2),
+    ):  # fmt: skip
+        assert run(*argv) == code
         assert capsys.readouterr().out == ""
-    assert cli.run([*folder, "list"]) == 0
+    assert run("list") == 0
     assert capsys.readouterr().out == "● li.wei  Li Wei  reviewer  credit, fraud  up to 5,000.00 yuan\n"
     database = Database(tmp_path / "approval.db", SCHEMA)
     with database.read() as connection:
         assert accounts.by_token(connection, token) == Reviewer(id="li.wei", name="Li Wei", skills=("credit", "fraud"), ceiling_fen=500_000)
     database.close()
-    assert cli.run([*folder, "revoke", "li.wei"]) == 0
-    assert cli.run([*folder, "list"]) == 0
+    assert run("revoke", "li.wei") == 0
+    assert run("list") == 0
     assert "○ revoked li.wei" in capsys.readouterr().out

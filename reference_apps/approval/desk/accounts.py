@@ -39,7 +39,7 @@ def add(connection: Connection, person: Reviewer, now_ms: int) -> str:
     row = (person.id, person.name, hashed(token), json.dumps(person.skills), person.ceiling_fen, str(person.role), person.active, now_ms)
     written = connection.execute("INSERT OR IGNORE INTO reviewers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
     if not written.rowcount:
-        raise Exists(person.id)
+        raise Exists(f"there is a reviewer {person.id} already; what they did is kept under that id: choose another")
     return token
 
 

@@ -84,7 +84,7 @@ def _reading(app: FastAPI, pages: Pages) -> None:
         async def work() -> Response:
             visit = await pages.visit(request, QUEUE)
             wish = Wish(scope=scope if scope in SCOPES else "open", after=after, limit=A_PAGE)
-            found = await pages.room.do(lambda: desk.queue(visit.person, wish))
+            found = await pages.room.look(lambda: desk.queue(visit.person, wish))
             files = {task.case_id: await pages.room.cases.case_file(task.case_id) for task in found.items}
             screen = screens.queue(found, files, visit.person, desk.now_ms())
             return pages.show("queue.html", QUEUE, visit, scope=wish.scope, banner=await _done(pages, visit, done), **screen)
@@ -179,7 +179,7 @@ async def _done(pages: Pages, visit: Visit, task_id: str) -> Any:
     if not task_id:
         return None
     try:
-        task = (await pages.room.do(lambda: pages.room.desk.folder(task_id))).task
+        task = (await pages.room.look(lambda: pages.room.desk.folder(task_id))).task
     except Problem:
         return None
     if task.decision is None or task.decision.person != visit.person.id:

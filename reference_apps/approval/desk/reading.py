@@ -76,7 +76,7 @@ def _evidence(case: Case) -> tuple[Evidence, ...]:
     score, record = declared["zhima_score"], declared["pboc_record"]
     known = [
         Evidence(name="Zhima score", declared=str(score) if score is not None else ""),
-        Evidence(name="Central bank record", declared=RECORDS.get(record, ""), pulled=RECORDS.get(pulled.get("pboc_record"), "")),
+        Evidence(name="Central bank record", declared=RECORDS.get(str(record), ""), pulled=RECORDS.get(str(pulled.get("pboc_record")), "")),
         *(Evidence(name=name, declared=_shopping(declared[shop]), pulled=_shopping(pulled.get(shop))) for shop, name in SHOPS.items()),
     ]
     documents = case.application.get("documents") or ()

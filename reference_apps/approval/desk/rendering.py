@@ -50,7 +50,7 @@ class Pages:
     async def visit(self, request: Request, root: str, task_id: str = "") -> Visit:
         """Return who visits. Raises Elsewhere (to sign in, and then come back to the task)."""
         session = request.cookies.get(browsers.COOKIE, "")
-        person = await self.room.do(lambda: self.room.desk.by_session(session)) if session else None
+        person = await self.room.look(lambda: self.room.desk.by_session(session)) if session else None
         if person is None:
             raise Elsewhere(f"{root}sign-in" + (f"?task={quote(task_id, safe='~')}" if task_id else ""))
         return Visit(person, session)
@@ -69,7 +69,7 @@ class Pages:
     async def case(self, visit: Visit, root: str, task_id: str, *, status: int = 200, banner: Any = None, form: Form | None = None) -> HTMLResponse:
         """Render a task's page, with what was typed before still in its form."""
         desk = self.room.desk
-        found = await self.room.do(lambda: desk.folder(task_id))
+        found = await self.room.look(lambda: desk.folder(task_id))
         file = await self.room.cases.case_file(found.task.case_id)
         screen = screens.case(found, file, visit.person, desk.now_ms())
         return self.show("case.html", root, visit, status=status, banner=banner, form=_Kept(form or {}), **screen)

@@ -14,6 +14,8 @@ from reference_apps.approval.desk.work import Folder, Queue
 
 Screen = dict[str, Any]
 
+MARKS = {"good": "✔", "care": "▲", "bad": "✖", "open": "○"}
+
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 
 
@@ -27,10 +29,15 @@ class Moment:
 
 def ago(at_ms: int, now_ms: int) -> Moment:
     """Say how long ago something was, or in how long it will be."""
-    span = abs(now_ms - at_ms)
-    if span < MINUTE:
-        return Moment("just now" if at_ms <= now_ms else "in under a minute", iso(at_ms))
-    return Moment(f"{length(span)} ago" if at_ms <= now_ms else f"in {length(span)}", iso(at_ms))
+    span = now_ms - at_ms
+    if span < 0:
+        return Moment(f"in {left(-span)}", iso(at_ms))
+    return Moment(f"{length(span)} ago" if span >= MINUTE else "just now", iso(at_ms))
+
+
+def left(span_ms: int) -> str:
+    """Write the time that is left; a begun minute counts."""
+    return length(-(-span_ms // MINUTE) * MINUTE)
 
 
 def length(span_ms: int) -> str:
@@ -60,9 +67,9 @@ def standing(task: Task, person: Reviewer, now_ms: int) -> Screen:
         return {"kind": "withdrawn", "text": "○ withdrawn"}
     if task.state is State.OPEN:
         return {"kind": "open", "text": "○ open"}
-    left = length(max(MINUTE, (task.lease_until_ms or now_ms) - now_ms))
     is_mine = task.claimant == person.id
-    return {"kind": "mine" if is_mine else "held", "text": f"{'● yours' if is_mine else f'◐ {task.claimant_name}'}, {left} left"}
+    still = left(max(1, (task.lease_until_ms or now_ms) - now_ms))
+    return {"kind": "mine" if is_mine else "held", "text": f"{'● yours' if is_mine else f'◐ {task.claimant_name}'}, {still} left"}
 
 
 def queue(found: Queue, files: Mapping[str, CaseFile], person: Reviewer, now_ms: int) -> Screen:
@@ -162,9 +169,9 @@ def _outcomes(task: Task) -> list[Screen]:
 
 def _check(check: Any, found: Folder, now_ms: int) -> Screen:
     en, zh = words.stage(check.stage)
-    mark = {"pass": "✔", "approve": "✔", "paid": "✔", "manual": "▲", "missing": "▲", "return": "▲", "reject": "✖"}.get(check.outcome, "○")
+    kind, text = words.CAME_TO.get(check.outcome, ("open", check.outcome))
     by = _name(found, check.by) if check.by else ""
-    return {"stage": en, "stage_zh": zh, "mark": mark, "outcome": check.outcome, "by": by, "at": ago(check.at_ms, now_ms), "reasons": check.reasons}
+    return {"stage": en, "stage_zh": zh, "kind": kind, "mark": MARKS[kind], "text": text, "by": by, "at": ago(check.at_ms, now_ms), "reasons": check.reasons}
 
 
 def _line(line: Line, found: Folder, now_ms: int) -> Screen:

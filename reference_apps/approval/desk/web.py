@@ -21,9 +21,11 @@ Scope = Literal["open", "mine", "all"]
 
 
 class Cases(Protocol):
-    """What the doors need of the engine: a thread for the store, a case as reviewers see it, and a push for a case that was decided."""
+    """What the doors need of the engine: threads for the store, a case as reviewers see it, and a push for a case that was decided."""
 
     async def stored(self, work: Callable[[], Result]) -> Result: ...
+
+    async def read(self, work: Callable[[], Result]) -> Result: ...
 
     async def case_file(self, case_id: str) -> CaseFile: ...
 
@@ -38,7 +40,12 @@ class Room:
     cases: Cases
 
     async def do(self, work: Callable[[], Result]) -> Result:
+        """Do what writes."""
         return await self.cases.stored(work)
+
+    async def look(self, work: Callable[[], Result]) -> Result:
+        """Do what only reads."""
+        return await self.cases.read(work)
 
     async def decide(self, person: Reviewer, task_id: str, ruling: Ruling) -> Ruled:
         """Decide, and let the case go on at once; what was decided stands whatever comes of that."""
@@ -57,7 +64,7 @@ def knock(room: Room) -> Knock:
 
     async def reviewer(authorization: Authorization = "") -> Reviewer:
         scheme, _, token = authorization.partition(" ")
-        person = await room.do(lambda: room.desk.by_token(token.strip())) if scheme.lower() == "bearer" else None
+        person = await room.look(lambda: room.desk.by_token(token.strip())) if scheme.lower() == "bearer" else None
         if person is None:
             raise NotSignedIn
         return person
@@ -85,16 +92,16 @@ def _looking(app: FastAPI, room: Room, who: Knock) -> None:
         after: Annotated[str, Query(max_length=200)] = "",
     ) -> dict[str, Any]:
         """Most urgent first. `open`: yours and those you may take; `mine`; `all`: also those that others hold."""
-        return views.queue(await room.do(lambda: desk.queue(person, Wish(scope=scope, skill=skill, after=after, limit=limit))))
+        return views.queue(await room.look(lambda: desk.queue(person, Wish(scope=scope, skill=skill, after=after, limit=limit))))
 
     @app.get("/v1/tasks/{task_id}")
     async def get_task(task_id: str, person: Annotated[Reviewer, Depends(who)]) -> dict[str, Any]:
-        found = await room.do(lambda: desk.folder(task_id))
+        found = await room.look(lambda: desk.folder(task_id))
         return views.folder(found, person) | {"case": dict((await room.cases.case_file(found.task.case_id)).raw)}
 
     @app.get("/v1/tasks/{task_id}/history")
     async def get_history(task_id: str, person: Annotated[Reviewer, Depends(who)]) -> dict[str, Any]:
-        return {"items": [views.line(line) for line in (await room.do(lambda: desk.folder(task_id))).lines]}
+        return {"items": [views.line(line) for line in (await room.look(lambda: desk.folder(task_id))).lines]}
 
 
 def _working(app: FastAPI, room: Room, who: Knock) -> None:
@@ -133,5 +140,5 @@ def _writing(app: FastAPI, room: Room, who: Knock) -> None:
         return await _written(task_id, person)
 
     async def _written(task_id: str, person: Reviewer) -> JSONResponse:
-        found = views.folder(await room.do(lambda: desk.folder(task_id)), person)
+        found = views.folder(await room.look(lambda: desk.folder(task_id)), person)
         return JSONResponse({"notes": found["notes"], "attachments": found["attachments"]}, status_code=201)

@@ -329,9 +329,9 @@ def test_deciding_on_the_page(world: World) -> None:
     li.post("claim")
     mark = li.mark("decide")
     for fields, said in (
-        ({"outcome": "reject", "version": "2", "text": "kept text"}, "reason codes"),
-        ({"outcome": "", "version": "2"}, "approve"),
-        ({"outcome": "approve", "version": "x"}, "greater than or equal"),
+        ({"outcome": "reject", "version": "2", "text": "kept text"}, "choose a reason"),
+        ({"outcome": "", "version": "2"}, "Nothing was recorded"),
+        ({"outcome": "approve", "version": "x"}, "Nothing was recorded"),
         ({"outcome": "approve", "version": "1"}, "version 2"),
     ):
         no = li.post("decide", csrf=mark, **fields)

@@ -26,6 +26,7 @@ from reference_apps.approval.services import Patience, Services
 from reference_apps.approval.store import Store
 
 START_S = 20.0
+PATIENCE_MS = 20_000
 OFFER = {"limit_fen": 400_000, "annual_rate": "0.18", "flow": "normal", "grade": "B"}
 REASON = {"code": "thin_file", "en": "Little is known of this customer.", "zh": "该客户信用记录较少。"}
 PEOPLE = (
@@ -33,6 +34,7 @@ PEOPLE = (
     Reviewer(id="anna", name="Anna Zhou", skills=("credit",)),
     Reviewer(id="sun", name="Sun Li", skills=("fraud", "operations"), role=Role.SUPERVISOR),
 )
+expect.set_options(timeout=PATIENCE_MS)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
@@ -130,10 +132,17 @@ class Visitors:
         self._browser, self._served = browser, served
         self.wrong: list[str] = []
 
+    async def tell(self, story: "Story") -> None:
+        try:
+            await story(self)
+        finally:
+            for context in self._browser.contexts:
+                await context.close()
+
     async def person(self, who: str, *, prefix: str = "/approval", **options: Any) -> Page:
         """Sign somebody in with a new browser and return its page, on the queue."""
         context = await self._browser.new_context(**options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE_MS)
         page = await context.new_page()
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
         page.on("console", lambda message: self.wrong.append(message.text) if "Security Policy" in message.text else None)
@@ -148,24 +157,30 @@ class Visitors:
 Story = Callable[[Visitors], Awaitable[None]]
 
 
-@pytest.fixture
-def visit(served: Served) -> Callable[[Story], None]:
-    """Tell a story in a real browser; nothing may go wrong in its pages."""
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[tuple[asyncio.Runner, Browser]]:
+    """One browser for all stories, and the loop that it lives on."""
     if CHROMIUM is None:
         if os.environ.get("CI") == "true":
             pytest.fail("there is no chromium on PATH; .ci/run installs it")
         pytest.skip("there is no chromium on PATH")
+    with asyncio.Runner() as runner:
+        playwright = runner.run(async_playwright().start())
+        browser = runner.run(playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]))
+        yield runner, browser
+        runner.run(browser.close())
+        runner.run(playwright.stop())
+
+
+@pytest.fixture
+def visit(served: Served, chromium: tuple[asyncio.Runner, Browser]) -> Callable[[Story], None]:
+    """Tell a story in a real browser; nothing may go wrong in its pages."""
+    runner, browser = chromium
 
     def run(story: Story) -> None:
-        async def told() -> None:
-            async with async_playwright() as playwright:
-                browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-                visitors = Visitors(browser, served)
-                await story(visitors)
-                await browser.close()
-                assert visitors.wrong == []
-
-        asyncio.run(told())
+        visitors = Visitors(browser, served)
+        runner.run(visitors.tell(story))
+        assert visitors.wrong == []
 
     return run
 

@@ -121,8 +121,7 @@ def _acting(app: FastAPI, pages: Pages) -> None:
             try:
                 return to(await acts[verb](visit.person, task_id, sent))
             except ValidationError as error:
-                said = "; ".join(str(row["msg"]).removeprefix("Value error, ") for row in error.errors())
-                return await pages.case(visit, BELOW_TASK, task_id, status=422, banner=_bad(said), form={**sent, "verb": verb})
+                return await pages.case(visit, BELOW_TASK, task_id, status=422, banner=_bad(_misfit(verb, error)), form={**sent, "verb": verb})
             except refusals.NotDone as problem:
                 return await pages.case(visit, BELOW_TASK, task_id, status=problem.status, banner=_bad(problem.detail), form={**sent, "verb": verb})
 
@@ -196,6 +195,13 @@ def _must_be_marked(visit: Visit, verb: str, task_id: str, sent: Form) -> None:
 
 def _bad(text: str) -> Any:
     return {"kind": "bad", "mark": "✖", "text": f"{text[:1].upper()}{text[1:]}."}
+
+
+def _misfit(verb: str, error: ValidationError) -> str:
+    """Say what is wrong with a form; what a decision lacks is said in the words of the page."""
+    if verb == "decide":
+        return "Choose what you decide; to reject or return, choose a reason and say why in your words. Nothing was recorded"
+    return "; ".join(f"{' '.join(map(str, row['loc']))}: {str(row['msg']).removeprefix('Value error, ')}" for row in error.errors())
 
 
 def _again(task_id: str) -> str:

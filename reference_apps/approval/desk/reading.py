@@ -16,6 +16,7 @@ RECORDS = {"good": "good", "ordinary": "ordinary", "none": "none at the central 
 
 def case_file(case: Case, history: Sequence[Event]) -> CaseFile:
     """Return a case as its reviewers see it."""
+    checks = tuple(_check(event) for event in history if "at" in event.body)
     return CaseFile(
         case_id=case.id,
         customer=case.application["customer"]["name"],
@@ -25,8 +26,8 @@ def case_file(case: Case, history: Sequence[Event]) -> CaseFile:
         summary=_summary(case),
         applicant=_applicant(case),
         offer=_offer(case, case.offer) if case.offer else (),
-        why=tuple((reason.en, reason.zh) for reason in case.reasons),
-        checks=tuple(_check(event) for event in history if "at" in event.body),
+        why=tuple((reason.en, reason.zh) for reason in case.reasons) or _asked_by(checks),
+        checks=checks,
         evidence=_evidence(case),
         raw=views.with_history(case, history),
     )
@@ -36,6 +37,12 @@ def amount_fen(case: Case) -> int:
     """Return the most that a case may come to: never more than what is offered; 0 while neither an amount was asked for nor a price made."""
     asked, limit = case.application["amount_fen"], case.offer.limit_fen if case.offer else None
     return case.amount_fen or min(asked or limit or 0, limit or asked or 0)
+
+
+def _asked_by(checks: Sequence[Check]) -> tuple[Words, ...]:
+    """Return why the last automatic step that was not content asked for a person: at a re-check, that is still what it is about."""
+    asked = [check.reasons for check in checks if not check.by and check.reasons]
+    return asked[-1] if asked else ()
 
 
 def _summary(case: Case) -> str:

@@ -94,7 +94,7 @@ def _row(task: Task, case: CaseFile, person: Reviewer, now_ms: int) -> Screen:
         "amount": tasks.yuan(task.amount_fen) if task.amount_fen else "not priced yet",
         "stage": en,
         "stage_zh": zh,
-        "why": case.why[0] if case.why else ("", ""),
+        "why": case.why[-1] if case.why else ("", ""),
         "due": due(task, now_ms),
         "level": task.level,
         "standing": standing(task, person, now_ms),

@@ -116,14 +116,20 @@ def bar(connection: Connection, case_id: str, person: str, did: str, now_ms: int
 def write(connection: Connection, before: Task, after: Task, line: Line) -> Refused | None:
     """Write a change of a task and its line of history; a decision also enters its decider among the case's actors.
 
-    Refused when the store knows that this person has acted on the case. Raises IntegrityError when `before` is not what stands there.
+    Refused when the rows know that this person has acted on the case: the transaction is to be rolled back then. Raises IntegrityError when
+    `before` is not what stands there.
     """
     if after.decision is not None and (refused := _enter(connection, after, after.decision)):
         return refused
     decided = (after.decision.person, json.dumps(asdict(after.decision), ensure_ascii=False)) if after.decision else (None, None)
     values = [*(getattr(after, name) for name in CHANGING), *decided, after.id, before.version, before.state]
     put = ", ".join(f"{name} = ?" for name in CHANGING)
-    changed = connection.execute(f"UPDATE tasks SET {put}, decided_by = ?, decision = ? WHERE id = ? AND version = ? AND state = ?", values)
+    try:
+        changed = connection.execute(f"UPDATE tasks SET {put}, decided_by = ?, decision = ? WHERE id = ? AND version = ? AND state = ?", values)
+    except IntegrityError:
+        if after.decision is None:
+            raise
+        return _acted(after.decision.name, "decided another of its tasks")
     if changed.rowcount != 1:
         raise IntegrityError(f"task {after.id} is no longer at version {before.version}")
     note(connection, after, line)
@@ -191,9 +197,13 @@ def _enter(connection: Connection, task: Task, decision: Decision) -> Refused | 
     again = "NOTHING" if task.judges else "UPDATE SET task_id = excluded.task_id WHERE NOT judged"
     entered = connection.execute(f"INSERT INTO actors VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO {again}", row)
     if not entered.rowcount:
-        said = f"{decision.name} has acted on this case already: {actors(connection, task.case_id)[decision.person]}"
-        return Refused(why=Why.FORBIDDEN, code="four_eyes", said=said, remedy="somebody else must decide it")
+        return _acted(decision.name, actors(connection, task.case_id)[decision.person])
     return None
+
+
+def _acted(name: str, did: str) -> Refused:
+    said = f"{name} has acted on this case already: {did}"
+    return Refused(why=Why.FORBIDDEN, code="four_eyes", said=said, remedy="somebody else must decide it")
 
 
 def _tasks(connection: Connection, rows: Sequence[Sequence[Any]]) -> list[Task]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from reference_apps.approval.flow.model import Check, FlowId, Outcome
@@ -17,7 +18,12 @@ FIRST_FLOW = FlowId("loan", 1, "")
 
 
 def encode(case: Case) -> str:
-    return json.dumps(_written(case), separators=(",", ":"), ensure_ascii=False)
+    return text(_written(case))
+
+
+def text(value: Any) -> str:
+    """Return a value as compact JSON; a dataclass in it is taken as its fields."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=asdict)
 
 
 def _written(case: Case) -> Json:
@@ -56,8 +62,13 @@ def _written(case: Case) -> Json:
     }
 
 
-def decode(text: str) -> Case:
-    row = json.loads(text)
+def plain(written: str) -> Any:
+    """Return what a JSON text says."""
+    return json.loads(written)
+
+
+def decode(written: str) -> Case:
+    row = plain(written)
     return _read(row) if "flow" in row else _read_old(row)
 
 

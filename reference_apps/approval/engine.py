@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from sqlite3 import Connection
 from typing import Any, TypeVar
 
@@ -64,6 +64,7 @@ class Engine:
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._readers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reading")
         self.commit = Commits(store.write, self._disk)
+        self._look = Commits(store.read, self._readers)
         self._taking = asyncio.Lock()
         self._running: dict[str, asyncio.Task[Known]] = {}
         self._picked = 0
@@ -248,7 +249,7 @@ class Engine:
         return task
 
     async def _admitted(self, case_id: str, application: Mapping[str, Any], body_hash: str) -> Known:
-        known = await self.read(lambda: self._store.known(case_id))
+        known = await self._look(lambda connection: cases.known(connection, case_id))
         if known is not None:
             return known
         case = advance.begun(self.flows.newest, case_id, application, self._clock_ms())
@@ -259,11 +260,12 @@ class Engine:
         case, flow = self._named(known.case)
         try:
             while case.status is Status.RUNNING:
-                pays = flow.stages[case.stage].kind is Kind.DISBURSE
+                pays, owed = flow.stages[case.stage].kind is Kind.DISBURSE, None
                 if pays and since < case.version:
                     await self._write(flow, Known(case, known.body_hash), since, events)
+                    owed = questions.owed(flow, case) if not since else None
                     since, events = case.version, []
-                at, said = case.stage, await (self._paid(flow, case) if pays else self._services.ask(case, flow.stages[case.stage]))
+                at, said = case.stage, await (self._paid(flow, case, owed) if pays else self._services.ask(case, flow.stages[case.stage]))
                 case = advance.advance(flow, case, said, self._retry, self._clock_ms())
                 events.append(_heard(case, at, said))
             if since < case.version:
@@ -286,10 +288,10 @@ class Engine:
         elif await self.commit(lambda connection: self._store.begin(connection, flow, case, known.body_hash, events)) is not None:
             raise Lost(f"application {case.id} was taken in by another instance at the same time")
 
-    async def _paid(self, flow: Flow, case: Case) -> Said:
-        """Have paid out what stands in the outbox: the very words that were committed, whichever instance says them."""
-        message = await self.read(lambda: self._store.owed(case.id))
-        return await self._services.pay(case, message if message is not None else questions.ledger_question(flow, case))
+    async def _paid(self, flow: Flow, case: Case, owed: Mapping[str, Any] | None) -> Said:
+        """Have paid out what stands in the outbox: the very words that were committed, whichever instance says them. `owed`: we have just written them."""
+        message = owed or await self.read(lambda: self._store.owed(case.id)) or questions.ledger_question(flow, case)
+        return await self._services.pay(case, message)
 
     async def _winner(self, case_id: str) -> Known:
         known = await self.read(lambda: self._store.known(case_id))
@@ -349,7 +351,7 @@ def _to_version(new: Flow, case: Case, at_ms: int) -> Case:
 
 def _heard(case: Case, at: str, said: Said) -> Event:
     outcome = {"outcome": case.trail[-1].outcome} if case.trail and case.status is not Status.WAITING else {}
-    return noted(case, said.kind, {"at": at, **outcome, **asdict(said)})
+    return noted(case, said.kind, {"at": at, **outcome, **{name: getattr(said, name) for name in said.__slots__}})
 
 
 def _unknown(case_id: str) -> Problem:

@@ -72,7 +72,7 @@ class Judged:
     entered: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: every step of every case copies it, and copying a dict is ten times cheaper than copying slots
 class Case:
     """One application in one version of a flow. `version` grows with every transition; `entered` is the version at which it came into its stage.
 
@@ -104,6 +104,13 @@ class Case:
     attempts: int = 0
     retry_ms: int | None = None
     judgements: tuple[Judged, ...] = ()
+
+    def but(self, changes: Mapping[str, Any]) -> "Case":
+        """Return the case with some of its fields changed."""
+        other = object.__new__(Case)
+        other.__dict__.update(self.__dict__)
+        other.__dict__.update(changes)
+        return other
 
     @property
     def passed(self) -> tuple[str, ...]:

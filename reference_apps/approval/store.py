@@ -4,7 +4,6 @@ A holder lives while its row says so; it renews it while it has cases. A case wh
 only slow loses the race by version: what it writes then is refused.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -38,6 +37,10 @@ CREATE TABLE IF NOT EXISTS outbox (key TEXT PRIMARY KEY, id TEXT NOT NULL, body 
 """
 FREE = "holder NOT IN (SELECT holder FROM holders WHERE until_ms > :now AND until_ms <= :now + 2 * :lease)"
 """Nobody alive holds it. A lease that ends later than leases do was written by a clock that has jumped back since: it holds nothing."""
+
+
+STRETCH = "stretch"
+"""The kind of a row with all events of one commit."""
 
 
 class Lost(Exception):
@@ -183,12 +186,12 @@ class Store:
         """Return what was written to be paid out for a case, None when nothing was."""
         with self.read() as connection:
             row = connection.execute("SELECT body FROM outbox WHERE key = ?", (questions.disbursement_key(case_id),)).fetchone()
-        return json.loads(row[0]) if row else None
+        return codec.plain(row[0]) if row else None
 
     def history(self, case_id: str) -> list[Event]:
         with self.read() as connection:
             rows = connection.execute("SELECT version, at_ms, kind, body FROM events WHERE id = ? ORDER BY version", (case_id,)).fetchall()
-        return [Event(version, at_ms, kind, json.loads(body)) for version, at_ms, kind, body in rows]
+        return [event for version, at_ms, kind, body in rows for event in _events(Event(version, at_ms, kind, codec.plain(body)))]
 
     def page(self, status: Status | None, after: str, limit: int) -> list[Case]:
         """Return cases in the order they came, from beyond the case `after` (empty: from the first)."""
@@ -227,12 +230,12 @@ class Store:
 
     def _along(self, connection: Connection, flow: Flow, case: Case, since: int, events: Sequence[Event]) -> None:
         """Write what belongs to the same commit: the events, the payout that is owed or done, and a task for people."""
-        rows = [(case.id, each.version, each.at_ms, each.kind, _json(each.body)) for each in events]
-        connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows)
+        lines = [(each.version, each.at_ms, each.kind, each.body) for each in events]
+        connection.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?)", (case.id, case.version, case.updated_ms, STRETCH, codec.text(lines)))
         if case.status in FINAL:
             connection.execute("UPDATE outbox SET done_ms = ? WHERE key = ?", (case.updated_ms, questions.disbursement_key(case.id)))
         elif (owed := questions.owed(flow, case)) is not None:
-            message = (questions.disbursement_key(case.id), case.id, _json(owed), case.updated_ms)
+            message = (questions.disbursement_key(case.id), case.id, codec.text(owed), case.updated_ms)
             connection.execute("INSERT INTO outbox (key, id, body, at_ms) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING", message)
         stage = flow.stages.get(case.stage)
         if case.status is Status.MANUAL and case.entered > since and stage is not None and stage.is_manual:
@@ -245,5 +248,6 @@ def known(connection: Connection, case_id: str) -> Known | None:
     return Known(codec.decode(row[0]), row[1]) if row else None
 
 
-def _json(body: Mapping[str, Any]) -> str:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+def _events(row: Event) -> list[Event]:
+    """Return the events of a row: those of one commit stand in it together; in older files each has a row of its own."""
+    return [Event(*each) for each in row.body] if row.kind == STRETCH else [row]

@@ -12,9 +12,9 @@ from reference_apps.approval.flow import conditions
 from reference_apps.approval.flow.conditions import Unclear
 from reference_apps.approval.flow.hearing import Heard, heard
 from reference_apps.approval.flow.model import BACK, DONE, PULLS, REJECTED, Flow, Kind, Outcome, Stage
-from reference_apps.approval.flow.standing import after, is_open, lacks, taking
+from reference_apps.approval.flow.standing import Standing, after, is_open, lacks, taking
 from reference_apps.approval.model import DONE as ENDED
-from reference_apps.approval.model import Case, Judged, Judgement, Said, Status, Trod, Unavailable
+from reference_apps.approval.model import Case, Judged, Judgement, Reason, Said, Status, Trod, Unavailable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ def advance(flow: Flow, case: Case, said: Said, retry: Retry, now_ms: int) -> Ca
         reason = words.unavailable(said.service, said.why, gave_up=False)
         due_ms = now_ms + retry.pause_ms(max(attempts, 1))
         return _next(replace(case, status=Status.WAITING, resumable=True, reasons=(reason,), attempts=attempts, retry_ms=due_ms), now_ms)
-    return moved(flow, heard(flow, case, said), now_ms)
+    return moved(flow, case, heard(flow, case, said), now_ms)
 
 
 def judged(flow: Flow, case: Case, judgement: Judgement, now_ms: int) -> Case:
@@ -65,7 +65,7 @@ def judged(flow: Flow, case: Case, judgement: Judgement, now_ms: int) -> Case:
         raise Refused("four_eyes", f"{judgement.person} has acted on application {case.id} before; {stage.name} needs another person")
     entry = Judged(stage=stage.name, person=judgement.person, outcome=judgement.outcome, at_ms=now_ms, entered=case.entered)
     reasons = (words.reason("person_rejected"),) if judgement.outcome is Outcome.REJECT else ()
-    return moved(flow, Heard(judgement.outcome, replace(case, judgements=(*case.judgements, entry)), reasons), now_ms)
+    return moved(flow, case, Heard(judgement.outcome, reasons, {"judgements": (*case.judgements, entry)}), now_ms)
 
 
 def barred(flow: Flow, case: Case) -> frozenset[str]:
@@ -82,13 +82,14 @@ def supplied(flow: Flow, case: Case, application: Mapping[str, Any], now_ms: int
     stage = flow.stages.get(case.stage)
     if stage is None or stage.kind is not Kind.WAIT or case.status is not Status.WAITING:
         raise Refused("not_asked", f"application {case.id} is {case.status} at {case.stage}; nothing is asked for")
-    return moved(flow, Heard(Outcome.SUPPLIED, replace(case, application=application, evidence={}, inputs=case.inputs + 1)), now_ms)
+    learnt = {"application": application, "evidence": {}, "inputs": case.inputs + 1}
+    return moved(flow, case, Heard(Outcome.SUPPLIED, learnt=learnt), now_ms)
 
 
 def woken(flow: Flow, case: Case, now_ms: int) -> Case:
     """Return a waiting case whose time has come: it goes on by itself (its attempts still count), or the applicant's time is over."""
     if flow.stages[case.stage].kind is Kind.WAIT:
-        return moved(flow, Heard(Outcome.EXPIRED, case, (words.reason("supplement_expired"),)), now_ms)
+        return moved(flow, case, Heard(Outcome.EXPIRED, (words.reason("supplement_expired"),)), now_ms)
     return _next(replace(case, status=Status.RUNNING, retry_ms=None), now_ms)
 
 
@@ -101,76 +102,98 @@ def resumed(flow: Flow, case: Case, now_ms: int) -> Case:
     return _next(replace(going, entered=case.version + 1), now_ms)
 
 
-def moved(flow: Flow, said: Heard, now_ms: int) -> Case:
+def moved(flow: Flow, case: Case, said: Heard, now_ms: int) -> Case:
     """Return the case along the edge of its stage's outcome. A condition that cannot be decided is an error of the stage."""
-    case, stage = said.case, flow.stages[said.case.stage]
+    stage = flow.stages[case.stage]
     try:
-        return _along(flow, stage, said, now_ms)
+        return _along(flow, stage, case, said, now_ms)
     except Unclear as error:
-        failed = Heard(Outcome.ERROR, case, (words.unusable("flow", str(error)),))
-        return _along(flow, stage, failed, now_ms)
+        return _along(flow, stage, case, Heard(Outcome.ERROR, (words.unusable("flow", str(error)),)), now_ms)
 
 
-def _along(flow: Flow, stage: Stage, said: Heard, now_ms: int) -> Case:
-    outcome, standing = said.outcome, after(stage, said.outcome, said.case.standing)
-    case = replace(said.case, standing=standing, trail=(*said.case.trail, Trod(stage.name, outcome)), reasons=said.reasons)
-    place = _place(stage, outcome, case, said.missing)
-    case = replace(case, standing=taking(stage, outcome, place, standing), attempts=0, retry_ms=None, resumable=False)
+def _along(flow: Flow, stage: Stage, case: Case, said: Heard, now_ms: int) -> Case:
+    outcome = said.outcome
+    learnt = case.but(said.learnt) if said.learnt else case
+    standing = after(stage, outcome, case.standing)
+    place = _place(stage, outcome, learnt, standing, said.missing)
+    standing = taking(stage, outcome, place, standing)
+    came_from = case.came_from
     if stage.is_automatic:
-        case = replace(case, came_from="" if outcome in (Outcome.PASS, Outcome.PAID) else stage.name)
+        came_from = "" if outcome in (Outcome.PASS, Outcome.PAID) else stage.name
     to = stage.edges[outcome][place].to
     could_go_on = outcome is Outcome.TIMEOUT or (outcome is Outcome.MISSING and stage.kind in PULLS)
-    entered = _entering(flow, case, case.came_from if to == BACK else to, now_ms)
-    return replace(entered, resumable=could_go_on and entered.status is Status.MANUAL)
+    walked = _Way(came_from if to == BACK else to, standing)
+    while flow.skips(learnt.profile, walked.to):
+        walked = _skipped(flow, learnt, walked)
+    entered = _entered(flow, learnt, walked, said.reasons, now_ms)
+    moved = {
+        "trail": (*case.trail, Trod(stage.name, outcome)),
+        "came_from": came_from,
+        "attempts": 0,
+        "resumable": could_go_on and entered["status"] is Status.MANUAL,
+        "version": case.version + 1,
+        "entered": case.version + 1,
+        "updated_ms": max(now_ms, case.updated_ms),
+    }
+    return learnt.but(entered | moved)
 
 
-def _place(stage: Stage, outcome: Outcome, case: Case, missing: tuple[str, ...]) -> int:
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """Where a case is led, and what it has behind it then."""
+
+    to: str
+    standing: Standing
+
+
+def _place(stage: Stage, outcome: Outcome, case: Case, standing: Standing, missing: tuple[str, ...]) -> int:
     """Return which edge of an outcome is taken: the first that is open and whose condition holds. Raises Unclear."""
     for place, edge in enumerate(stage.edges[outcome]):
-        if is_open(stage, outcome, place, case.standing) and (not edge.when or conditions.holds(edge.when, facts(case, missing))):
+        if is_open(stage, outcome, place, standing) and (not edge.when or conditions.holds(edge.when, facts(case, missing))):
             return place
     raise Unclear(f"no edge of {stage.name} on {outcome} is open")
 
 
-def _entering(flow: Flow, case: Case, to: str, now_ms: int) -> Case:
-    """Put the case into a stage or an end; one that its profile skips is passed through."""
-    case = _next(replace(case, stage=to, entered=case.version + 1), now_ms)
-    if to == REJECTED:
-        return replace(case, status=Status.REJECTED, stage=ENDED)
-    if to == DONE:
-        return replace(case, status=Status.DISBURSED, stage=ENDED)
-    while flow.skips(case.profile, case.stage):
-        case = _skipped(flow, case)
-    return _entered(flow, case, now_ms)
+def _skipped(flow: Flow, case: Case, way: _Way) -> _Way:
+    """Pass through a stage that the profile skips."""
+    stage = flow.stages[way.to]
+    place = _place(stage, Outcome.PASS, case, way.standing, ())
+    return _Way(stage.edges[Outcome.PASS][place].to, taking(stage, Outcome.PASS, place, way.standing))
 
 
-def _skipped(flow: Flow, case: Case) -> Case:
-    stage = flow.stages[case.stage]
-    place = _place(stage, Outcome.PASS, case, ())
-    return replace(case, stage=stage.edges[Outcome.PASS][place].to, standing=taking(stage, Outcome.PASS, place, case.standing))
-
-
-def _entered(flow: Flow, case: Case, now_ms: int) -> Case:
-    stage = flow.stages[case.stage]
+def _entered(flow: Flow, case: Case, way: _Way, reasons: tuple[Reason, ...], now_ms: int) -> dict[str, Any]:
+    """Return the fields of a case that change as it comes into a stage or to an end."""
+    there: dict[str, Any] = {"stage": way.to, "standing": way.standing, "reasons": reasons, "retry_ms": None}
+    if way.to in (REJECTED, DONE):
+        return there | {"stage": ENDED, "status": Status.REJECTED if way.to == REJECTED else Status.DISBURSED}
+    stage = flow.stages[way.to]
     if stage.kind is Kind.DISBURSE:
-        return _approved(flow, case)
+        return there | _approved(flow, case, way.standing)
     if stage.is_manual:
-        return replace(case, status=Status.MANUAL)
+        return there | {"status": Status.MANUAL}
     if stage.kind is not Kind.WAIT:
-        return replace(case, status=Status.RUNNING, reasons=())
-    if case.standing.supplements >= flow.supplements:
-        exhausted = replace(case, version=case.version - 1)
-        return moved(flow, Heard(Outcome.EXHAUSTED, exhausted, (*case.reasons, words.reason("supplements_exhausted"))), now_ms)
-    return replace(case, status=Status.WAITING, retry_ms=now_ms + stage.deadline_s * 1_000)
+        return there | {"status": Status.RUNNING, "reasons": ()}
+    if way.standing.supplements < flow.supplements:
+        return there | {"status": Status.WAITING, "retry_ms": now_ms + stage.deadline_s * 1_000}
+    return _exhausted(flow, case, way, reasons, now_ms)
 
 
-def _approved(flow: Flow, case: Case) -> Case:
+def _exhausted(flow: Flow, case: Case, way: _Way, reasons: tuple[Reason, ...], now_ms: int) -> dict[str, Any]:
+    """Go past a wait for which the supplements are used up."""
+    stage = flow.stages[way.to]
+    place = _place(stage, Outcome.EXHAUSTED, case, way.standing, ())
+    beyond = _Way(stage.edges[Outcome.EXHAUSTED][place].to, taking(stage, Outcome.EXHAUSTED, place, way.standing))
+    return _entered(flow, case, beyond, (*reasons, words.reason("supplements_exhausted")), now_ms)
+
+
+def _approved(flow: Flow, case: Case, standing: Standing) -> dict[str, Any]:
     """Approve: the loan is what was asked for, but never above the limit that was priced. What lacks a check stops here, whatever led to it."""
-    if lacks(flow, case.standing) or case.offer is None or case.priced != case.inputs:
-        return replace(case, status=Status.MANUAL, reasons=(words.reason("stage_skipped"),))
-    asked = case.application["amount_fen"] or case.offer.limit_fen
-    note = (words.reason("amount_is_limit"),) if asked > case.offer.limit_fen else ()
-    return replace(case, status=Status.RUNNING, amount_fen=min(asked, case.offer.limit_fen), reasons=note)
+    offer = case.offer
+    if lacks(flow, standing) or offer is None or case.priced != case.inputs:
+        return {"status": Status.MANUAL, "reasons": (words.reason("stage_skipped"),)}
+    asked = case.application["amount_fen"] or offer.limit_fen
+    note = (words.reason("amount_is_limit"),) if asked > offer.limit_fen else ()
+    return {"status": Status.RUNNING, "amount_fen": min(asked, offer.limit_fen), "reasons": note}
 
 
 def is_approved(flow: Flow, case: Case) -> bool:

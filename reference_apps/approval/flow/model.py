@@ -4,7 +4,7 @@ Values only. Times in seconds. A flow is frozen once read: the same content has 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 RECEIVED, APPROVED = "received", "approved"
@@ -171,12 +171,12 @@ class Flow:
     profiles: Mapping[str, frozenset[str]]
     default_profile: str
     supplements: int = MOST_SUPPLEMENTS
+    mandatory: frozenset[Check] = field(init=False)
+    """What this flow must settle: the engine's checks, and identity where it has a stage for it."""
 
-    @property
-    def mandatory(self) -> frozenset[Check]:
-        """What this flow must settle: the engine's checks, and identity where it has a stage for it."""
+    def __post_init__(self) -> None:
         knows_identity = any(stage.kind is Kind.IDENTITY for stage in self.stages.values())
-        return MANDATORY | {Check.IDENTITY} if knows_identity else MANDATORY
+        object.__setattr__(self, "mandatory", MANDATORY | {Check.IDENTITY} if knows_identity else MANDATORY)
 
     def skips(self, profile: str, stage: str) -> bool:
         return stage in self.profiles.get(profile, frozenset())

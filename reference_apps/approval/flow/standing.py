@@ -75,6 +75,8 @@ def is_open(stage: Stage, outcome: Outcome, place: int, standing: Standing) -> b
 
 def lacks(flow: Flow, standing: Standing) -> list[str]:
     """Return why this standing must not be paid out; empty when it may."""
+    if standing.settled >= flow.mandatory and not standing.alone and not standing.gaps:
+        return []
     skipped = [f"skips {check}" for check in sorted(flow.mandatory - standing.settled)]
     lonely = [f"{name} is not re-checked by a second person" for name in sorted(standing.alone)]
     gaps = [f"goes on although {name} failed" for name in sorted(standing.gaps)]

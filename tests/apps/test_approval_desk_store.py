@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ctl.kit.database import Database, DatabaseFailed
 from ctl.kit.problem import Problem
@@ -223,6 +225,37 @@ def test_queues_by_skill_amount_and_urgency(world: World) -> None:
     assert [each.state for each in desk.queue(LI, Wish()).items] == [State.OPEN] * 4
     world.now = 20 * HOUR
     assert desk.queue(LI, Wish()).overdue == 4
+
+
+people = st.builds(
+    Reviewer, id=st.sampled_from("abc"), name=st.just("N"), skills=st.lists(st.sampled_from(["credit", "fraud"]), max_size=2).map(tuple),
+    ceiling_fen=st.integers(0, 3), role=st.sampled_from(Role),
+)  # fmt: skip
+stays = st.builds(
+    Stay, case_id=st.sampled_from(["x", "y"]), stage=st.just("s"), visit=st.integers(1, 99), skill=st.sampled_from(["credit", "fraud"]),
+    amount_fen=st.integers(0, 3), flow_version=st.just("f"), sla_ms=st.integers(1, 5), judges=st.booleans(),
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(people, st.lists(stays, max_size=8), st.dictionaries(st.tuples(st.sampled_from(["x", "y"]), st.sampled_from("abc")), st.booleans()), st.integers(0, 9))
+def test_the_queue_shows_exactly_what_one_may_take(person: Reviewer, lay: list[Stay], acted: dict[tuple[str, str], bool], now: int) -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.executescript(SCHEMA)
+    for (case_id, who), judged in acted.items():
+        connection.execute("INSERT INTO actors VALUES (?, ?, 'did', NULL, 0, ?)", (case_id, who, judged))
+    made = [store.open_task(connection, tasks.opened(stay, number)) for number, stay in enumerate(lay)]
+    for task in {task.id: task for task in made}.values():
+        raised = tasks.escalate(task, now)
+        store.write(connection, task, raised, Line(task_id=task.id, at_ms=now, kind="escalated", body={}))
+    every = [store.find(connection, task_id) for task_id in {task.id: None for task in made}]
+    mine = [task for task in every if task is not None and tasks.barred(task, person) is None]
+    wish = Wish(scope="all", limit=100)
+    found = store.queue(connection, person, wish, now)
+    assert {task.id for task in found} == {task.id for task in mine}
+    assert [task.due_ms for task in found] == sorted(task.due_ms for task in mine)
+    assert store.count(connection, person, wish, now) == (len(mine), sum(task.due_ms <= now for task in mine))
+    connection.close()
 
 
 def test_what_time_does_to_tasks(world: World) -> None:

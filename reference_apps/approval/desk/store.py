@@ -22,6 +22,8 @@ CREATE TABLE IF NOT EXISTS tasks (
     claimant TEXT, claimant_name TEXT NOT NULL, lease_until_ms INTEGER, decided_by TEXT, decision TEXT
 );
 CREATE INDEX IF NOT EXISTS tasks_waiting ON tasks (due_ms, number) WHERE state IN ('open', 'claimed');
+CREATE INDEX IF NOT EXISTS tasks_escalate ON tasks (escalate_ms) WHERE state IN ('open', 'claimed');
+CREATE INDEX IF NOT EXISTS tasks_lease ON tasks (lease_until_ms) WHERE state = 'claimed';
 CREATE INDEX IF NOT EXISTS tasks_case ON tasks (case_id, number);
 CREATE UNIQUE INDEX IF NOT EXISTS tasks_four_eyes ON tasks (case_id, decided_by) WHERE decided_by IS NOT NULL AND judges;
 CREATE TABLE IF NOT EXISTS actors (
@@ -169,8 +171,10 @@ def count(connection: Connection, person: Reviewer, wish: Wish, now_ms: int) -> 
 
 def due(connection: Connection, now_ms: int, limit: int) -> list[Task]:
     """Return tasks that time has something to say about: a level to raise, or a lease that has run out."""
-    waiting = "state IN ('open', 'claimed') AND (escalate_ms <= ? OR (state = 'claimed' AND lease_until_ms <= ?))"
-    rows = connection.execute(f"SELECT {COLUMNS} FROM tasks WHERE {waiting} ORDER BY due_ms, number LIMIT ?", (now_ms, now_ms, limit)).fetchall()
+    overdue = "SELECT number FROM tasks WHERE state IN ('open', 'claimed') AND escalate_ms <= ?"
+    left = "SELECT number FROM tasks WHERE state = 'claimed' AND lease_until_ms <= ?"
+    query = f"SELECT {COLUMNS} FROM tasks WHERE number IN ({overdue} UNION {left}) ORDER BY due_ms, number LIMIT ?"
+    rows = connection.execute(query, (now_ms, now_ms, limit)).fetchall()
     return [_task(row, {}) for row in rows]
 
 

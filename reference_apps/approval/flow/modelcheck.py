@@ -126,7 +126,7 @@ def _ways(stage: Stage, outcome: Outcome, standing: Standing) -> Iterator[tuple[
 def _profiles(flow: Flow, stage: Stage, outcome: Outcome, profile: str) -> tuple[str, ...]:
     """Return the profiles that may hold after an outcome: a price chooses any of them, or leaves it at that."""
     said = (Outcome.PASS, Outcome.MANUAL, Outcome.MISSING)
-    return tuple(sorted({profile, *flow.profiles})) if stage.kind in PRICING_KINDS and outcome in said else (profile,)
+    return (profile, *sorted(set(flow.profiles) - {profile})) if stage.kind in PRICING_KINDS and outcome in said else (profile,)
 
 
 def _entered(edge: Edge, left: State, stage: Stage, outcome: Outcome) -> State:

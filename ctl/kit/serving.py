@@ -24,8 +24,8 @@ Hook = Callable[[], Awaitable[None]]
 def serve(app: App | Any, *, single_writer: bool = False, on_start: Hook | None = None, on_stop: Hook | None = None) -> None:
     """Serve `app` (any ASGI app) at 127.0.0.1:$MSXF_PORT and return when it has drained after SIGTERM or SIGINT.
 
-    `on_start` runs while the port listens already and requests wait; with `single_writer` only once the writer lock is held. `on_stop` runs after the
-    last request, and before the lock is given back. Raises SystemExit when a hook fails or the port is taken.
+    `on_start` runs while the port listens already and requests wait, and is cancelled when told to go; with `single_writer` only once the writer lock
+    is held. `on_stop` runs after the last request, and before the lock is given back. Raises SystemExit when a hook fails or the port is taken.
     """
     identity = Identity.from_environ()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -66,7 +66,7 @@ class _Server(uvicorn.Server):
         """Live: called by uvicorn once it listens; when it returns, uvicorn closes the port and the connections."""
         self._log.info("listens on 127.0.0.1:%d", self.servers[0].sockets[0].getsockname()[1])
         try:
-            if await self._holds_lock() and await self._hook(self._hooks.on_start, "on_start"):
+            if await self._holds_lock() and await self._starts():
                 self._life.open()
                 await self._serve_and_drain()
                 await self._hook(self._hooks.on_stop, "on_stop")
@@ -111,6 +111,18 @@ class _Server(uvicorn.Server):
             return False
         self._log.info("is the writer", extra={"epoch": writer.epoch()})
         return True
+
+    async def _starts(self) -> bool:
+        """Run `on_start`; False when it failed, or when we were told to go before it was done: a standby may wait in it for long."""
+        starting = asyncio.ensure_future(self._hook(self._hooks.on_start, "on_start"))
+        going = asyncio.ensure_future(self._life.told_to_go())
+        await asyncio.wait((starting, going), return_when=asyncio.FIRST_COMPLETED)
+        going.cancel()
+        if not starting.done():
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            return False
+        return starting.result()
 
     async def _hook(self, hook: Hook | None, name: str) -> bool:
         if hook is None:

@@ -1,21 +1,27 @@
-"""python -m reference_apps.ledger: the books, kept by the one process that holds the writer lock."""
+"""python -m reference_apps.ledger: the books, kept by the one process that holds the writer lock; it does not start with a wrong policy."""
 
 import os
 import signal
 
 from ctl.kit import serving, writer
-from ctl.kit.identity import Identity
-from reference_apps.ledger import web
-from reference_apps.ledger.desk import Desk
+from ctl.kit.identity import Identity, config
+from reference_apps.ledger import settings
+from reference_apps.ledger.door import policy, web
+from reference_apps.ledger.keeping.desk import Desk
 
 
 def main() -> None:
-    desk = Desk(Identity.from_environ().data_dir / "ledger.db", on_fenced=_go)
+    try:
+        place = settings.place(config, Identity.from_environ().data_dir)
+        lending = policy.load(config)
+    except ValueError as error:
+        raise SystemExit(f"ledger does not start: {error}") from error
+    desk = Desk(place, on_fenced=_go)
 
     async def open_books() -> None:
         await desk.open(writer.epoch())
 
-    serving.serve(web.build(desk), single_writer=True, on_start=open_books, on_stop=desk.close)
+    serving.serve(web.build(desk, policy=lending), single_writer=True, on_start=open_books, on_stop=desk.close)
 
 
 def _go() -> None:

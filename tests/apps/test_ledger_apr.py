@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference_apps.ledger import apr, schedule
-from reference_apps.ledger.product import LoanProduct, Method
-from reference_apps.ledger.schedule import Credit
+from reference_apps.ledger.loans import apr, schedule
+from reference_apps.ledger.loans.product import LoanProduct, Method
+from reference_apps.ledger.loans.schedule import Credit
 
 DAY = date(2025, 1, 15)
 

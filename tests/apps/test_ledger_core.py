@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference_apps.ledger import core, entry
+from reference_apps.ledger.algebra import core
+from reference_apps.ledger.algebra.model import U128, Account, AccountFlag, Result, Status, Transfer
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.model import U128, Account, AccountFlag, Result, Status, Transfer
+from reference_apps.ledger.keeping import entry
 
 NOW = 1_000_000
 LINKED = 1

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference_apps.ledger import periodrate
-from reference_apps.ledger.daycount import DayCount, year_fraction
+from reference_apps.ledger.loans import periodrate
+from reference_apps.ledger.loans.daycount import DayCount, year_fraction
 
 DAYS = st.dates(date(2000, 1, 1), date(2060, 12, 31))
 TABLE = [

@@ -1,67 +1,31 @@
 """The journal and its one writer: what was answered is there after any death, what was changed is found, and an old writer is refused."""
 
 import asyncio
-import os
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 
 from ctl.kit.problem import Problem
-from reference_apps.ledger import journal, record, reply, views
-from reference_apps.ledger.bodies import LoanBody
-from reference_apps.ledger.desk import Desk
-from reference_apps.ledger.journal import Fenced, Journal
-from reference_apps.ledger.record import Broken, Record
-from reference_apps.ledger.web import _disbursing, today
+from reference_apps.ledger.keeping import journals, record
+from reference_apps.ledger.keeping.desk import Desk
+from reference_apps.ledger.keeping.journal import Fenced
+from reference_apps.ledger.keeping.record import Broken, Record
+from reference_apps.ledger.keeping.sqlitejournal import SqliteJournal
+from tests.apps.ledger_work import books_of, on_desk, pay_out, pay_out_many
 
 ROOT = Path(__file__).parents[2]
-
-
-def on_desk(path: Path, work: Callable[[Desk], Awaitable[Any]]) -> Any:
-    """Open the books, do something, close them."""
-
-    async def run() -> Any:
-        desk = Desk(path, on_fenced=lambda: None)
-        await desk.open()
-        try:
-            return await work(desk)
-        finally:
-            await desk.close()
-
-    return asyncio.run(run())
-
-
-async def pay_out(desk: Desk, number: int) -> str:
-    body = LoanBody(reference=f"case-{number}", customer="c", principal_fen=100_000 + number, annual_rate="0.18", periods=12)
-    key = reply.key("default", "POST /v1/loans", f"key-{number}", body.model_dump(mode="json"))
-    _, loan = await desk.submit(_disbursing(key, body, today()), key)
-    return str(loan["loan_id"])
-
-
-async def pay_out_many(desk: Desk, count: int = 40) -> list[str]:
-    return list(await asyncio.gather(*(pay_out(desk, number) for number in range(count))))
-
-
-async def books_of(desk: Desk) -> dict[str, Any]:
-    assert views.trial_balance(desk.books)["balanced"]
-    return {loan.id: loan for loan in desk.books.loans.own.values()}
 
 
 def test_requests_that_arrive_together_share_a_record_and_survive(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     ids = on_desk(path, pay_out_many)
-    count, head = journal.verify(path)
+    count, head = journals.verify(path)
     assert count < 20, "forty loans shared a few records"
     assert set(on_desk(path, books_of)) == set(ids)
-    assert journal.verify(path) == (count, head), "opening the books writes nothing"
+    assert journals.verify(path) == (count, head), "opening the books writes nothing"
 
 
 def test_the_same_key_is_one_loan_even_within_one_batch(tmp_path: Path) -> None:
@@ -90,7 +54,7 @@ def test_a_change_behind_our_back_is_found(tmp_path: Path, change: str, found: s
     with sqlite3.connect(path) as database:
         assert database.execute(change).rowcount > 0
     with pytest.raises(Broken, match=found):
-        journal.verify(path)
+        journals.verify(path)
     with pytest.raises(Broken, match=found):
         on_desk(path, books_of)
 
@@ -119,7 +83,7 @@ def test_an_older_writer_is_refused_and_a_newer_one_goes_on(tmp_path: Path) -> N
 
 
 def test_an_epoch_of_the_writer_lock_is_kept(tmp_path: Path) -> None:
-    first, second = Journal(tmp_path / "ledger.db"), Journal(tmp_path / "ledger.db")
+    first, second = SqliteJournal(tmp_path / "ledger.db"), SqliteJournal(tmp_path / "ledger.db")
     assert (first.begin_epoch(7), second.begin_epoch(3)) == (7, 8)
     with pytest.raises(Fenced, match="epoch 8"):
         first.append(_empty_record(first))
@@ -128,7 +92,7 @@ def test_an_epoch_of_the_writer_lock_is_kept(tmp_path: Path) -> None:
     second.close()
 
 
-def _empty_record(writer: Journal) -> Record:
+def _empty_record(writer: SqliteJournal) -> Record:
     return record.write([], writer.head(), writer.epoch, 1)
 
 
@@ -152,43 +116,6 @@ def test_a_disk_that_fails_leaves_no_trace_in_memory(tmp_path: Path) -> None:
     assert len(on_desk(path, books_of)) == 2
 
 
-WRITER = """
-import asyncio, sys
-sys.path.insert(0, "tests/apps")
-from pathlib import Path
-from test_ledger_journal import Desk, pay_out
-
-async def main():
-    desk = Desk(Path(sys.argv[1]), on_fenced=lambda: None)
-    await desk.open()
-    for begin in range(0, 100_000, 10):
-        async def one(number):
-            print(await pay_out(desk, number), flush=True)
-        await asyncio.gather(*(one(number) for number in range(begin, begin + 10)))
-
-asyncio.run(main())
-"""
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_killed_at_any_moment_every_answered_loan_is_there_once(tmp_path: Path, seed: int) -> None:
-    path, dice = tmp_path / "ledger.db", Random(seed)
-    environ = os.environ | {"PYTHONPATH": str(ROOT)}
-    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environ)
-    assert writer.stdout is not None
-    answered = [writer.stdout.readline().strip() for _ in range(dice.randrange(20, 200))]
-    writer.send_signal(signal.SIGKILL)
-    answered += [line.strip() for line in writer.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
-    writer.wait(10)
-    journal.verify(path)
-    kept = on_desk(path, books_of)
-    assert set(answered) <= set(kept), "every answered loan is there"
-    assert len(kept) <= len(answered) + 10, "and of the unanswered ones at most those that were under way"
-    resent = on_desk(path, lambda desk: pay_out_many(desk, 20))
-    assert set(resent) <= set(kept), "sent again, they are the same loans"
-    assert len(on_desk(path, books_of)) == len(kept)
-
-
 @pytest.mark.parametrize("seed", range(6))
 def test_a_torn_tail_is_dropped_and_what_stands_before_it_is_sound(tmp_path: Path, seed: int) -> None:
     """The write-ahead log is cut, or filled with rubbish, at a random byte: the books are those of the records before it."""
@@ -210,4 +137,4 @@ def test_a_torn_tail_is_dropped_and_what_stands_before_it_is_sound(tmp_path: Pat
     torn.write_bytes(whole[:cut] + (dice.randbytes(len(whole) - cut) if seed % 2 else b""))
     loans = on_desk(tmp_path / "torn" / "ledger.db", books_of)
     assert len(loans) == max(count for size, count in after if size <= cut)
-    journal.verify(tmp_path / "torn" / "ledger.db")
+    journals.verify(tmp_path / "torn" / "ledger.db")

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from reference_apps.ledger import core
+from reference_apps.ledger.algebra import core
+from reference_apps.ledger.algebra.model import SECOND_NS, TRANSIENT, Account, Pending, Status, Transfer
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.model import SECOND_NS, TRANSIENT, Account, Pending, Status, Transfer
 
 TABLE = json.loads(Path(__file__).with_name("ledger_precedence.json").read_text())
 NOW_NS = 5 * SECOND_NS

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from reference_apps.ledger import entry, record, views, web
+from reference_apps.ledger.algebra.model import SECOND_NS, U128, Account, Pending, Transfer
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.desk import Desk
-from reference_apps.ledger.entry import Entry
-from reference_apps.ledger.model import SECOND_NS, U128, Account, Pending, Transfer
+from reference_apps.ledger.door import views, web
+from reference_apps.ledger.keeping import entry, record
+from reference_apps.ledger.keeping.desk import Desk
+from reference_apps.ledger.keeping.entry import Entry
 
 Ask = Callable[..., Awaitable[Any]]
 Story = Callable[[Ask, Desk], Awaitable[None]]
@@ -171,14 +172,14 @@ def test_a_journal_of_the_first_version_reads_as_before_and_is_written_as_before
     assert (books.burnt.own, books.last_ns, books.pendings.own) == ({12: True}, 8, {})
 
 
-def test_a_row_of_the_second_version_says_so_and_one_of_a_third_is_refused() -> None:
+def test_a_row_of_the_second_version_says_so_and_one_to_come_is_refused() -> None:
     reserved = Transfer(id=1, debit_account_id=8, credit_account_id=9, amount=80, ledger=156, code=1, flags=2)
     closed = Account(id=8, ledger=156, code=1, flags=32)
     rows = entry.to_json(Entry(transfers=(reserved,), accounts=(closed,), expired=(1,)))
     assert (rows["transfers"][0]["version"], rows["accounts"][0]["version"]) == (2, 2), "the first version has no such field and stops here"
     assert entry.from_json(rows) == Entry(transfers=(reserved,), accounts=(closed,), expired=(1,))
-    rows["transfers"][0]["version"] = 3
-    with pytest.raises(ValueError, match="row 1 of the journal is of version 3"):
+    rows["transfers"][0]["version"] = 4
+    with pytest.raises(ValueError, match="row 1 of the journal is of version 4"):
         entry.from_json(rows)
 
 

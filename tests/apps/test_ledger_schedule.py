@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference_apps.ledger import allocation, duedate, schedule
-from reference_apps.ledger.allocation import ORDER, Component, Debt, Part
-from reference_apps.ledger.daycount import DayCount, year_fraction
-from reference_apps.ledger.duedate import Shift
-from reference_apps.ledger.product import Family, LoanProduct, Method
-from reference_apps.ledger.rounding import Rounding, rounded
-from reference_apps.ledger.schedule import Credit, Instalment
+from reference_apps.ledger.loans import allocation, duedate, schedule
+from reference_apps.ledger.loans.allocation import ORDER, Component, Debt, Part
+from reference_apps.ledger.loans.daycount import DayCount, year_fraction
+from reference_apps.ledger.loans.duedate import Shift
+from reference_apps.ledger.loans.product import Family, LoanProduct, Method
+from reference_apps.ledger.loans.rounding import Rounding, rounded
+from reference_apps.ledger.loans.schedule import Credit, Instalment
 
 DAY = date(2025, 1, 31)
 RATES = st.decimals(0, 1, places=4)

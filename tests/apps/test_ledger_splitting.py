@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference_apps.ledger import splitting
+from reference_apps.ledger.loans import splitting
 
 
 def test_units_that_are_left_go_to_the_first_in_written_order() -> None:

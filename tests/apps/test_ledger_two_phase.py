@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference_apps.ledger import core, entry
+from reference_apps.ledger.algebra import core
+from reference_apps.ledger.algebra.model import SECOND_NS, TRANSIENT, U128, Account, Pending, Result, Status, Transfer
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.model import SECOND_NS, TRANSIENT, U128, Account, Pending, Result, Status, Transfer
+from reference_apps.ledger.keeping import entry
 
 START = 1_000 * SECOND_NS
 LINKED, PENDING, POST, VOID, BALANCING_DEBIT, BALANCING_CREDIT, CLOSING_DEBIT, CLOSING_CREDIT = (2**bit for bit in range(8))

@@ -1,0 +1,224 @@
+"""The one writer: requests that arrive together are booked on a draft, made durable with one synchronisation, and only then answered.
+
+Reads see committed books only; a batch that the disk did not take leaves no trace in memory.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from ctl.kit.problem import Problem
+from reference_apps.ledger.algebra import core
+from reference_apps.ledger.books import Books
+from reference_apps.ledger.keeping import entry, journals, record, reply
+from reference_apps.ledger.keeping.entry import Entry
+from reference_apps.ledger.keeping.journal import Fenced, Journal, Unreachable, Unwritable
+from reference_apps.ledger.keeping.journals import Place
+from reference_apps.ledger.keeping.reply import Key, Reply
+from reference_apps.ledger.loans import chart
+
+MOST_AT_ONCE = 500
+"""Requests that share one synchronisation at most."""
+LEAD_S = 0.05
+"""How often a standby on another machine looks whether the writer is gone."""
+READ_AGAIN_S = 0.5
+SWEEP_S = 1.0
+"""How often an idle desk looks for pending transfers whose time has come."""
+
+Answer = tuple[int, Mapping[str, Any]]
+Command = Callable[[Books, int], Answer]
+"""Books a request on a draft at a time (ns) and returns its HTTP status and body. Raises Problem: the draft is dropped."""
+
+log = logging.getLogger("ledger.desk")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One request that waits for the desk."""
+
+    command: Command
+    key: Key | None
+    done: "asyncio.Future[Answer]"
+
+
+class Desk:
+    """Takes commands from any task of one event loop; `on_fenced` is called once a newer writer has taken over."""
+
+    def __init__(self, place: Place, on_fenced: Callable[[], None], clock_ns: Callable[[], int] = time.time_ns) -> None:
+        self.place = place
+        self.books = Books()
+        self.fenced = False
+        self._cut_off = False
+        self._on_fenced, self._clock_ns = on_fenced, clock_ns
+        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+        self._waiting: asyncio.Queue[Job] = asyncio.Queue()
+        self._journal: Journal | None = None
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+
+    async def open(self, epoch: int = 0) -> None:
+        """Become the writer: begin an epoch (not below `epoch`), rebuild the books from the journal, open what the chart has more of, begin to work."""
+        self._journal = opened = await self._on_disk(lambda: journals.open_at(self.place))
+        while not await self._on_disk(opened.try_lead):
+            await asyncio.sleep(LEAD_S)
+        self.books = await self._on_disk(lambda: _begun(opened, epoch))
+        if missing := [account for account in chart.accounts() if self.books.accounts.get(account.id) is None]:
+            opening = self.books.draft()
+            core.create_accounts(opening, missing, self._clock_ns())
+            await self._make_durable(self._journal, [entry.of_draft(opening, self.books)])
+            opening.keep()
+        self._tasks = asyncio.create_task(self._work(self._journal), name="ledger desk"), asyncio.create_task(self._sweep(), name="ledger expiry")
+        log.info("books open: epoch %d, %d loans, %d transfers", self._journal.epoch, len(self.books.loans.own), len(self.books.transfers.own))
+
+    async def close(self) -> None:
+        """Stop taking commands and close the journal. What was answered is durable already."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._journal is not None:
+            await self._on_disk(self._journal.close)
+        self._disk.shutdown()
+
+    async def submit(self, command: Command, key: Key | None = None) -> Answer:
+        """Run a command and return its answer once it is durable. With a key that was answered before, return that answer and change nothing.
+
+        Raises Problem as the command does; 503 when this is no longer the writer, or when the disk fails.
+        """
+        if self.fenced:
+            raise _not_the_writer()
+        if self._cut_off:
+            raise _not_durable()
+        job = Job(command, key, asyncio.get_running_loop().create_future())
+        self._waiting.put_nowait(job)
+        return await job.done
+
+    async def _work(self, journal: Journal) -> None:
+        while True:
+            batch = [await self._waiting.get()]
+            while len(batch) < MOST_AT_ONCE and not self._waiting.empty():
+                batch.append(self._waiting.get_nowait())
+            await self._serve(journal, batch)
+
+    async def _sweep(self) -> None:
+        """Release what has expired when no transfer comes that would."""
+        while not self.fenced:
+            await asyncio.sleep(SWEEP_S)
+            if core.due(self.books, self._clock_ns()):
+                try:
+                    await self.submit(_expire)
+                except Problem as error:
+                    log.warning("expiry has to wait: %s", error)
+
+    async def _serve(self, journal: Journal, batch: list[Job]) -> None:
+        draft, entries = self.books.draft(), []
+        outcomes: list[Answer | Exception] = []
+        for job in batch:
+            outcome, changed = _book(job, draft, self._clock_ns())
+            outcomes.append(outcome)
+            entries += [changed] if changed else []
+        try:
+            if entries:
+                await self._make_durable(journal, entries)
+            draft.keep()
+        except Fenced as error:
+            self._lose(error)
+            outcomes = [_not_the_writer()] * len(batch)
+        except (Unwritable, Unreachable) as error:
+            log.error("%s; the books are read again from the journal", error)
+            await self._read_again(journal, batch)
+            return
+        for job, outcome in zip(batch, outcomes, strict=True):
+            _tell(job, outcome)
+
+    async def _make_durable(self, journal: Journal, entries: list[Entry]) -> None:
+        def append() -> None:
+            journal.append(record.write(entries, journal.head(), journal.epoch, self._clock_ns()))
+
+        await self._on_disk(append)
+
+    async def _on_disk(self, work: Callable[[], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._disk, work)
+
+    async def _read_again(self, journal: Journal, batch: Sequence[Job]) -> None:
+        """Rebuild the books once the journal can be read: only it knows what of the failed batch is there. Until then nobody is kept waiting."""
+        self._cut_off = True
+        while not await self._is_read_again(journal):
+            _tell_all(batch, _not_durable())
+            await asyncio.sleep(READ_AGAIN_S)
+        self._cut_off = False
+        _tell_all(batch, _not_durable())
+
+    async def _is_read_again(self, journal: Journal) -> bool:
+        try:
+            self.books = await self._on_disk(lambda: _replay(journal))
+        except Fenced as error:
+            self._lose(error)
+        except Unreachable as error:
+            log.error("the journal cannot be read yet: %s", error)
+            return False
+        return True
+
+    def _lose(self, error: Fenced) -> None:
+        log.error("%s; this instance stops", error)
+        self.fenced = True
+        self._on_fenced()
+
+
+def _begun(journal: Journal, epoch: int) -> Books:
+    journal.begin_epoch(epoch)
+    return _replay(journal)
+
+
+def _replay(journal: Journal) -> Books:
+    books = Books()
+    for found in journal.records():
+        for one in record.read(found):
+            entry.fold(books, one)
+    return books
+
+
+def _expire(books: Books, now_ns: int) -> Answer:
+    core.expire(books, now_ns)
+    return 200, {}
+
+
+def _book(job: Job, draft: Books, now_ns: int) -> tuple[Answer | Exception, Entry | None]:
+    """Book one request on the batch's draft; an error leaves nothing of it there."""
+    try:
+        if job.key is not None and (stored := draft.replies.get(job.key.scope)) is not None:
+            known = reply.check(stored, job.key)
+            return (known.status, known.body), None
+        own = draft.draft()
+        status, body = job.command(own, now_ns)
+        if job.key is not None:
+            own.replies.put(job.key.scope, Reply(job.key.body_hash, status, body))
+        changed = entry.of_draft(own, draft)
+        own.keep()
+        return (status, body), changed
+    except Exception as error:  # whatever one request brings about is its own answer: the writer goes on for all others
+        return error, None
+
+
+def _tell(job: Job, outcome: Answer | Exception) -> None:
+    if job.done.done():
+        return
+    if isinstance(outcome, Exception):
+        job.done.set_exception(outcome)
+    else:
+        job.done.set_result(outcome)
+
+
+def _tell_all(batch: Sequence[Job], outcome: Exception) -> None:
+    for job in batch:
+        _tell(job, outcome)
+
+
+def _not_the_writer() -> Problem:
+    return Problem(503, "not_the_writer", "a newer instance keeps the books now", remedy="send it again", unprocessed=True)
+
+
+def _not_durable() -> Problem:
+    return Problem(503, "not_durable", "the journal could not be written", remedy="send it again with the same key; it is booked once at most")

@@ -405,11 +405,11 @@ def test_returned_for_supplement_the_applicant_is_asked(served: Served, visit: C
         page = await visitors.person("li.wei")
         await opened(page, "Jane")
         await page.keyboard.press("c")
-        await page.get_by_role("radio", name="Return for supplement").check()
+        await page.get_by_role("radio", name="Return").check()
         await page.get_by_label("Reason to return").select_option("income_proof")
         await page.get_by_label("In your words").fill("the last three pay slips")
         await page.get_by_role("button", name="Record").click()
-        await expect(page.get_by_role("status")).to_contain_text("returned for supplement")
+        await expect(page.get_by_role("status")).to_contain_text("First review of app-1: returned")
 
     visit(story)
     assert served.judged("app-1") == [("first_review", "li.wei", "return")]

@@ -23,7 +23,7 @@ class State(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a person can decide. RETURN asks the applicant to supplement."""
+    """What a person can decide. RETURN sends the case back: to the applicant for a supplement, or to the stage before, as the flow says."""
 
     APPROVE = "approve"
     REJECT = "reject"

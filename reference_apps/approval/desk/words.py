@@ -23,9 +23,9 @@ RETURNS: Mapping[str, tuple[str, str]] = {
 OUTCOMES: Mapping[Outcome, tuple[str, str]] = {
     Outcome.APPROVE: ("Approve", "同意"),
     Outcome.REJECT: ("Reject", "拒绝"),
-    Outcome.RETURN: ("Return for supplement", "退回补件"),
+    Outcome.RETURN: ("Return", "退回"),
 }
-DONE: Mapping[Outcome, str] = {Outcome.APPROVE: "approved", Outcome.REJECT: "rejected", Outcome.RETURN: "returned for supplement"}
+DONE: Mapping[Outcome, str] = {Outcome.APPROVE: "approved", Outcome.REJECT: "rejected", Outcome.RETURN: "returned"}
 
 
 def codes(outcome: Outcome) -> Mapping[str, tuple[str, str]]:

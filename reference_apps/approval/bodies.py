@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 
 from reference_apps.approval.desk.bodies import PersonId
 from reference_apps.approval.model import Offer, Reason, RiskSaid
@@ -130,6 +130,12 @@ class SupplementBody(Body):
     documents: Annotated[tuple[Key, ...], Field(max_length=20)] = ()
     agent: PersonId | None = Field(default=None, description="who of the staff brings it in for the applicant; they may not decide the case")
     consent: Literal[True] = Field(description="the applicant agrees that the checks are made again with this")
+
+    @model_validator(mode="after")
+    def brings_something(self) -> "SupplementBody":
+        if self.evidence == Evidence() and not self.documents:
+            raise ValueError("this brings nothing; name some evidence or a document")
+        return self
 
 
 class MigrationBody(Body):

@@ -45,6 +45,10 @@ class Commits:
                     results = await loop.run_in_executor(self._disk, self._together, [work for work, _ in group])
                 except RuntimeError as error:  # the disk's thread has ended
                     results = [DatabaseFailed(str(error))] * len(group)
+                except BaseException:  # we are ended: nobody is left waiting for ever
+                    for _, done in [*group, *self._queue]:
+                        done.cancel()
+                    raise
                 self.count += 1
                 for (_, done), result in zip(group, results, strict=True):
                     _tell(done, result)

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 from reference_apps.ledger.algebra.model import Account, Pending, Transfer
 from reference_apps.ledger.keeping.reply import Reply
 from reference_apps.ledger.loans.loan import Loan
+from reference_apps.ledger.loans.posted import Posted
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -79,7 +80,7 @@ class Timers:
 
 
 class Books:
-    """Accounts, transfers, what became of pending ones, burnt ids, loans and stored replies.
+    """Accounts, transfers, what became of pending ones, burnt ids, loans, what of their earnings is posted (by loan number), and stored replies.
 
     `last_ns` and `last_loan` are the newest timestamp and loan number given out.
     """
@@ -92,6 +93,7 @@ class Books:
         self.timers: Timers = Timers(below.timers if below else None)
         self.burnt: Layer[int, bool] = Layer(below.burnt if below else None)
         self.loans: Layer[str, Loan] = Layer(below.loans if below else None)
+        self.posted: Layer[int, Posted] = Layer(below.posted if below else None)
         self.replies: Layer[str, Reply] = Layer(below.replies if below else None)
         self.last_ns: int = below.last_ns if below else 0
         self.last_loan: int = below.last_loan if below else 0
@@ -104,7 +106,7 @@ class Books:
         """Make this draft part of the books below it."""
         if self._below is None:
             return
-        for layer in (self.accounts, self.transfers, self.pendings, self.burnt, self.loans, self.replies):
+        for layer in (self.accounts, self.transfers, self.pendings, self.burnt, self.loans, self.posted, self.replies):
             layer.sink()
         self.timers.sink()
         self._below.last_ns = max(self._below.last_ns, self.last_ns)

@@ -7,8 +7,7 @@ from typing import Any
 
 from reference_apps.ledger.algebra.model import Account, Result, Transfer
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.loans import chart
-from reference_apps.ledger.loans.allocation import Component
+from reference_apps.ledger.loans import chart, happened
 from reference_apps.ledger.loans.chart import Control
 from reference_apps.ledger.loans.loan import Loan
 
@@ -69,13 +68,15 @@ def _reserved_evenly(accounts: Iterable[Account]) -> bool:
 def _subledger(books: Books) -> Json:
     """Add up the principal that the loans themselves say is owed; it must equal the principal account."""
     control = books.accounts.get(int(Control.PRINCIPAL))
-    owed = sum(each.terms.principal_fen - _principal_paid(each) for each in books.loans.own.values())
+    owed = sum(_principal(each) for each in books.loans.own.values())
     booked = control.debits_posted - control.credits_posted if control else 0
     return {"loans_principal_fen": owed, "control_principal_fen": booked, "difference_fen": owed - booked}
 
 
-def _principal_paid(value: Loan) -> int:
-    return sum(part.amount_fen for paid in value.repayments for part in paid.parts if part.component is Component.PRINCIPAL)
+def _principal(value: Loan) -> int:
+    if not value.happenings:
+        return value.terms.principal_fen
+    return happened.fold(value, max(each.on for each in value.happenings)).principal()
 
 
 def _texts(row: Json) -> Json:

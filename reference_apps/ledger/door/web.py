@@ -14,9 +14,10 @@ from ctl.kit.problem import Problem
 from reference_apps.ledger.algebra import core
 from reference_apps.ledger.algebra.model import Account, Transfer
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.door import loanroutes, views
+from reference_apps.ledger.door import liferoutes, loanroutes, views
 from reference_apps.ledger.door.bodies import AccountBody, TransferBody
 from reference_apps.ledger.door.loanroutes import Limit
+from reference_apps.ledger.door.policy import NO_POLICY, Policy
 from reference_apps.ledger.keeping import journals
 from reference_apps.ledger.keeping.desk import Command, Desk
 from reference_apps.ledger.keeping.record import Broken
@@ -34,12 +35,13 @@ def today() -> date:
     return (datetime.now(UTC) + BUSINESS_HOURS).date()
 
 
-def build(desk: Desk, today: Callable[[], date] = today) -> FastAPI:
+def build(desk: Desk, today: Callable[[], date] = today, policy: Policy = NO_POLICY) -> FastAPI:
     """Return the app over an open desk."""
     app = FastAPI(title="ledger", version="1", docs_url=None, redoc_url=None)
     answer_problems(app)
-    loanroutes.add_quotes(app, today)
-    loanroutes.add_loans(app, desk, today)
+    loanroutes.add_quotes(app, today, policy)
+    loanroutes.add_loans(app, desk, today, policy)
+    liferoutes.add(app, desk, today)
     _accounts(app, desk)
     _control(app, desk)
     return app
@@ -116,4 +118,4 @@ def _refuse_control_accounts(transfers: Sequence[Transfer]) -> None:
         for account_id in (transfer.debit_account_id, transfer.credit_account_id):
             if name := chart.name(account_id):
                 detail = f"{index}: account {account_id} ({name}) is a control account of the loans"
-                raise Problem(422, "control_account", detail, remedy="use POST /v1/loans or /v1/loans/{id}/repayments")
+                raise Problem(422, "control_account", detail, remedy="use POST /v1/loans, or what can happen to a loan, such as /v1/loans/{id}/repayments")

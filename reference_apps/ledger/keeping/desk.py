@@ -60,14 +60,14 @@ class Desk:
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     async def open(self, epoch: int = 0) -> None:
-        """Become the writer: begin an epoch (not below `epoch`), rebuild the books from the journal, open the chart of accounts in new books, begin to work."""
+        """Become the writer: begin an epoch (not below `epoch`), rebuild the books from the journal, open what the chart has more of, begin to work."""
         self._journal = opened = await self._on_disk(lambda: journals.open_at(self.place))
         while not await self._on_disk(opened.try_lead):
             await asyncio.sleep(LEAD_S)
         self.books = await self._on_disk(lambda: _begun(opened, epoch))
-        if not self.books.accounts.own:
+        if missing := [account for account in chart.accounts() if self.books.accounts.get(account.id) is None]:
             opening = self.books.draft()
-            core.create_accounts(opening, chart.accounts(), self._clock_ns())
+            core.create_accounts(opening, missing, self._clock_ns())
             await self._make_durable(self._journal, [entry.of_draft(opening, self.books)])
             opening.keep()
         self._tasks = asyncio.create_task(self._work(self._journal), name="ledger desk"), asyncio.create_task(self._sweep(), name="ledger expiry")

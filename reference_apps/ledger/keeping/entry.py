@@ -1,6 +1,6 @@
 """What one request changed, as facts: written to the journal, and folded back into the books at start. Pure.
 
-Only what was created is kept (transfers with their timestamps, burnt ids, loans, repayments, stored replies) and which transfers expired; every
+Only what was created is kept (transfers with their timestamps, burnt ids, loans, what happened to them, stored replies) and which transfers expired; every
 balance is derived from it. A row that an older ledger would misread names its version, which that ledger does not know: it refuses the journal.
 """
 
@@ -13,27 +13,32 @@ from reference_apps.ledger.algebra.model import ACCOUNT_LIMITS, LINKED, Account,
 from reference_apps.ledger.books import Books
 from reference_apps.ledger.keeping import loanrows
 from reference_apps.ledger.keeping.reply import Reply
-from reference_apps.ledger.loans.loan import Loan, Repayment
+from reference_apps.ledger.loans import posting
+from reference_apps.ledger.loans.happening import Happening
+from reference_apps.ledger.loans.loan import Loan
 
-VERSION = 2
-"""Of the rows: 1 knows single and linked transfers only, and is not written out; 2 knows every flag."""
+VERSION = 3
+"""Of the rows: 1 knows single and linked transfers only, and is not written out; 2 knows every flag; 3 knows what can happen to a loan besides."""
+FLAGS_VERSION = 2
+STOP = {"id": 0, "version": VERSION}
+"""Stands among the accounts of an entry that a ledger of before would read without seeing what happened: there it is a row of a version to come."""
 FIRST_FLAGS: Mapping[type, int] = {Account: LINKED | ACCOUNT_LIMITS, Transfer: LINKED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """The facts of one request; empty members changed nothing. `repaid` is (loan id, repayment), `reply` is (scope, reply)."""
+    """The facts of one request; empty members changed nothing. `happened` is (loan id, happening), `reply` is (scope, reply)."""
 
     accounts: tuple[Account, ...] = ()
     transfers: tuple[Transfer, ...] = ()
     expired: tuple[int, ...] = ()
     burnt: tuple[int, ...] = ()
     opened: Loan | None = None
-    repaid: tuple[str, Repayment] | None = None
+    happened: tuple[str, Happening] | None = None
     reply: tuple[str, Reply] | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.accounts or self.transfers or self.expired or self.burnt or self.opened or self.repaid or self.reply)
+        return bool(self.accounts or self.transfers or self.expired or self.burnt or self.opened or self.happened or self.reply)
 
 
 def of_draft(draft: Books, below: Books) -> Entry:
@@ -46,7 +51,7 @@ def of_draft(draft: Books, below: Books) -> Entry:
         expired=tuple(pending_id for pending_id, state in draft.pendings.own.items() if state is Pending.EXPIRED),
         burnt=tuple(draft.burnt.own),
         opened=loan if loan and known is None else None,
-        repaid=(loan.id, loan.repayments[-1]) if loan and known is not None else None,
+        happened=(loan.id, loan.happenings[-1]) if loan and known is not None else None,
         reply=next(iter(draft.replies.own.items()), None),
     )
 
@@ -58,6 +63,7 @@ def fold(books: Books, entry: Entry) -> None:
         books.last_ns = max(books.last_ns, account.timestamp)
     for transfer in entry.transfers:
         core.record(books, transfer)
+        posting.keep(books, transfer)
     for pending_id in entry.expired:
         core.record_expiry(books, pending_id)
     for burnt in entry.burnt:
@@ -65,12 +71,12 @@ def fold(books: Books, entry: Entry) -> None:
     if entry.opened:
         books.loans.put(entry.opened.id, entry.opened)
         books.last_loan = max(books.last_loan, entry.opened.number)
-    if entry.repaid:
-        loan_id, repayment = entry.repaid
+    if entry.happened:
+        loan_id, happening = entry.happened
         loan = books.loans.get(loan_id)
         if loan is None:
-            raise ValueError(f"a repayment of loan {loan_id}, which was never opened")
-        books.loans.put(loan_id, loan.with_repayment(repayment))
+            raise ValueError(f"something happened to loan {loan_id}, which was never opened")
+        books.loans.put(loan_id, loan.having(happening))
     if entry.reply:
         books.replies.put(*entry.reply)
 
@@ -78,27 +84,29 @@ def fold(books: Books, entry: Entry) -> None:
 def to_json(entry: Entry) -> dict[str, Any]:
     """Return the entry JSON-ready; what is empty is left out."""
     written = {
-        "accounts": [_row(account) for account in entry.accounts],
+        "accounts": [_row(account) for account in entry.accounts] + ([STOP] if entry.happened else []),
         "transfers": [_row(transfer) for transfer in entry.transfers],
         "expired": list(entry.expired),
         "burnt": list(entry.burnt),
         "opened": loanrows.to_row(entry.opened) if entry.opened else None,
-        "repaid": [entry.repaid[0], loanrows.repayment_to_row(entry.repaid[1])] if entry.repaid else None,
+        "happened": [entry.happened[0], loanrows.happening_to_row(entry.happened[1])] if entry.happened else None,
         "reply": [entry.reply[0], asdict(entry.reply[1])] if entry.reply else None,
     }
     return {name: value for name, value in written.items() if value}
 
 
 def from_json(written: Mapping[str, Any]) -> Entry:
-    """Return the entry that `to_json` wrote."""
-    repaid, reply, opened = written.get("repaid"), written.get("reply"), written.get("opened")
+    """Return the entry that `to_json` wrote; `repaid` is how repayments were written when nothing else could happen."""
+    happened, repaid, reply, opened = (written.get(name) for name in ("happened", "repaid", "reply", "opened"))
+    known = (happened[0], loanrows.happening_from_row(happened[1])) if happened else None
+    paid = (repaid[0], loanrows.repayment_from_row(repaid[1])) if repaid else None
     return Entry(
-        accounts=tuple(Account(**_fields(row)) for row in written.get("accounts", ())),
+        accounts=tuple(Account(**_fields(row)) for row in written.get("accounts", ()) if row != STOP),
         transfers=tuple(Transfer(**_fields(row)) for row in written.get("transfers", ())),
         expired=tuple(written.get("expired", ())),
         burnt=tuple(written.get("burnt", ())),
         opened=loanrows.from_row(opened) if opened else None,
-        repaid=(repaid[0], loanrows.repayment_from_row(repaid[1])) if repaid else None,
+        happened=known or paid,
         reply=(reply[0], Reply(**reply[1])) if reply else None,
     )
 
@@ -106,7 +114,7 @@ def from_json(written: Mapping[str, Any]) -> Entry:
 def _row(value: Account | Transfer) -> dict[str, int]:
     """Return the fields that are not at their default; most are zero."""
     row = {field.name: getattr(value, field.name) for field in fields(value) if getattr(value, field.name) != 0 or field.name in ("amount", "id")}
-    return row | {"version": VERSION} if value.flags & ~FIRST_FLAGS[type(value)] else row
+    return row | {"version": FLAGS_VERSION} if value.flags & ~FIRST_FLAGS[type(value)] else row
 
 
 def _fields(row: Mapping[str, int]) -> dict[str, int]:

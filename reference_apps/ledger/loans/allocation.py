@@ -1,6 +1,6 @@
-"""Which part of a payment pays what: the oldest instalment first, in the product's order of components. Pure integers."""
+"""Which part of a payment pays what: bucket by bucket, instalment by instalment or component by component, in the product's order. Pure integers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,6 +12,13 @@ class Component(StrEnum):
     FEE = "fee"
     INTEREST = "interest"
     PRINCIPAL = "principal"
+
+
+class Style(StrEnum):
+    """Finish an instalment before the next (horizontal), or a component over all instalments of a bucket before the next component (vertical)."""
+
+    HORIZONTAL = "horizontal"
+    VERTICAL = "vertical"
 
 
 ORDER = (Component.PENALTY, Component.FEE, Component.INTEREST, Component.PRINCIPAL)
@@ -48,11 +55,31 @@ class Allocation:
 
 def horizontal(debts: Sequence[Debt], amount_fen: int, order: Sequence[Component] = ORDER) -> Allocation:
     """Finish the oldest instalment (first in `debts`) in all its components, then the next."""
+    return _paid(((debt, component) for debt in debts for component in order), amount_fen)
+
+
+def vertical(debts: Sequence[Debt], amount_fen: int, order: Sequence[Component] = ORDER) -> Allocation:
+    """Finish one component over all instalments, the oldest first, then the next component."""
+    return _paid(((debt, component) for component in order for debt in debts), amount_fen)
+
+
+def over_buckets(buckets: Iterable[Sequence[Debt]], amount_fen: int, order: Sequence[Component], style: Style) -> Allocation:
+    """Finish each bucket (what is past due, what is due today, ...) before the next."""
+    parts: tuple[Part, ...] = ()
+    left, allocate = amount_fen, horizontal if style is Style.HORIZONTAL else vertical
+    for bucket in buckets:
+        split = allocate(bucket, left, order)
+        parts, left = parts + split.parts, split.rest_fen
+    return Allocation(parts, left)
+
+
+def _paid(places: Iterable[tuple[Debt, Component]], amount_fen: int) -> Allocation:
     left, parts = amount_fen, []
-    for debt in debts:
-        for component in order:
-            pays = min(left, debt.owed.get(component, 0))
-            if pays > 0:
-                parts.append(Part(debt.number, component, pays))
-                left -= pays
+    for debt, component in places:
+        if left == 0:
+            break
+        pays = min(left, debt.owed.get(component, 0))
+        if pays > 0:
+            parts.append(Part(debt.number, component, pays))
+            left -= pays
     return Allocation(tuple(parts), left)

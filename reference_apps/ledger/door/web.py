@@ -1,8 +1,9 @@
 """The ledger's HTTP door: validates, hands the work to the desk, answers."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from itertools import islice
 from typing import Annotated, Any
 
@@ -11,10 +12,11 @@ from fastapi.responses import JSONResponse
 
 from ctl.kit.fastapi_problems import answer_problems
 from ctl.kit.problem import Problem
+from reference_apps.ledger import businessday
 from reference_apps.ledger.algebra import core
 from reference_apps.ledger.algebra.model import Account, Transfer
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.door import liferoutes, loanroutes, views
+from reference_apps.ledger.door import liferoutes, loanroutes, statements, views
 from reference_apps.ledger.door.bodies import AccountBody, TransferBody
 from reference_apps.ledger.door.loanroutes import Limit
 from reference_apps.ledger.door.policy import NO_POLICY, Policy
@@ -24,15 +26,13 @@ from reference_apps.ledger.keeping.record import Broken
 from reference_apps.ledger.loans import chart
 
 MOST_EVENTS = 1000
-BUSINESS_HOURS = timedelta(hours=8)
-"""The business day is China's, all year round."""
 
 Accounts = Annotated[list[AccountBody], Body(min_length=1, max_length=MOST_EVENTS)]
 Transfers = Annotated[list[TransferBody], Body(min_length=1, max_length=MOST_EVENTS)]
 
 
 def today() -> date:
-    return (datetime.now(UTC) + BUSINESS_HOURS).date()
+    return businessday.day_of(time.time_ns())
 
 
 def build(desk: Desk, today: Callable[[], date] = today, policy: Policy = NO_POLICY) -> FastAPI:
@@ -42,6 +42,7 @@ def build(desk: Desk, today: Callable[[], date] = today, policy: Policy = NO_POL
     loanroutes.add_quotes(app, today, policy)
     loanroutes.add_loans(app, desk, today, policy)
     liferoutes.add(app, desk, today)
+    statements.add(app, desk, today)
     _accounts(app, desk)
     _control(app, desk)
     return app

@@ -14,7 +14,7 @@ def main() -> None:
     try:
         place = settings.place(config, Identity.from_environ().data_dir)
         lending = policy.load(config)
-    except (ValueError, policy.BadPolicy) as error:
+    except ValueError as error:
         raise SystemExit(f"ledger does not start: {error}") from error
     desk = Desk(place, on_fenced=_go)
 

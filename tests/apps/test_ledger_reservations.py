@@ -172,14 +172,14 @@ def test_a_journal_of_the_first_version_reads_as_before_and_is_written_as_before
     assert (books.burnt.own, books.last_ns, books.pendings.own) == ({12: True}, 8, {})
 
 
-def test_a_row_of_the_second_version_says_so_and_one_of_a_third_is_refused() -> None:
+def test_a_row_of_the_second_version_says_so_and_one_to_come_is_refused() -> None:
     reserved = Transfer(id=1, debit_account_id=8, credit_account_id=9, amount=80, ledger=156, code=1, flags=2)
     closed = Account(id=8, ledger=156, code=1, flags=32)
     rows = entry.to_json(Entry(transfers=(reserved,), accounts=(closed,), expired=(1,)))
     assert (rows["transfers"][0]["version"], rows["accounts"][0]["version"]) == (2, 2), "the first version has no such field and stops here"
     assert entry.from_json(rows) == Entry(transfers=(reserved,), accounts=(closed,), expired=(1,))
-    rows["transfers"][0]["version"] = 3
-    with pytest.raises(ValueError, match="row 1 of the journal is of version 3"):
+    rows["transfers"][0]["version"] = 4
+    with pytest.raises(ValueError, match="row 1 of the journal is of version 4"):
         entry.from_json(rows)
 
 

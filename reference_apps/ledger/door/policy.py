@@ -15,7 +15,7 @@ Config = Callable[[str, str], str]
 """Returns the value of a key, or the default given."""
 
 
-class BadPolicy(Exception):
+class BadPolicy(ValueError):
     """A config key has a value that cannot be meant; the message names the key."""
 
 

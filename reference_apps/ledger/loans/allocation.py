@@ -6,12 +6,14 @@ from enum import StrEnum
 
 
 class Component(StrEnum):
-    """What an instalment can owe."""
+    """What an instalment can owe. Hashed as the text it is: an enumeration's own hash is slow, and payments look up little else."""
 
     PENALTY = "penalty"
     FEE = "fee"
     INTEREST = "interest"
     PRINCIPAL = "principal"
+
+    __hash__ = str.__hash__
 
 
 class Style(StrEnum):
@@ -47,6 +49,13 @@ class Allocation:
 
     parts: tuple[Part, ...]
     rest_fen: int
+
+    def sums(self) -> dict[Component, int]:
+        """Return how much of the payment went to each component that got something."""
+        sums: dict[Component, int] = {}
+        for part in self.parts:
+            sums[part.component] = sums.get(part.component, 0) + part.amount_fen
+        return sums
 
     def of(self, component: Component) -> int:
         """Return how much of the payment went to a component."""

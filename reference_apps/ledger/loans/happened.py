@@ -67,14 +67,15 @@ def _pay(life: Life, happening: Happening) -> None:
     whole, business = happening.amount_fen, PAYS[happening.kind]
     ahead = [] if life.charged_off else life.ahead()
     due = life.lines[: len(life.lines) - len(ahead)]
-    buckets = [[line for line in due if line.due < life.day], [line for line in due if line.due >= life.day]]
+    past = [line for line in due if line.due < life.day]
+    buckets = (past, due[len(past) :])
     style = Style.HORIZONTAL if life.charged_off else life.product.style
     paid = allocation.over_buckets([life.debts(bucket) for bucket in buckets], whole, life.product.order, style)
     if paid.rest_fen and ahead:
         paid = _and(paid, _in_advance(life, ahead, paid.rest_fen))
-    before = running.principal_left(ahead)
+    before = running.principal_left(ahead) if life.product.prepayment in RECUTTING else 0
     life.take(happening.number, paid, business, Control.BANK)
-    if life.product.prepayment in RECUTTING and running.principal_left(ahead) < before:
+    if before and running.principal_left(ahead) < before:
         recut.recut(ahead, life.day, life.product, life.loan.terms.annual_rate, before)
     life.move(happening.number, Movement("rest", business, Control.BANK, Control.OVERPAYMENT, paid.rest_fen))
     life.overpay(paid.rest_fen)

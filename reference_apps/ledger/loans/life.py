@@ -47,7 +47,7 @@ class Life:
         product, terms = loan.terms.product, loan.terms
         self.loan, self.product, self.day = loan, product, terms.disbursed_on.toordinal()
         self.lines: list[Running] = running.begun(loan.schedule, terms.disbursed_on, product.interest_grace)
-        self.paid: dict[Component, int] = {PRINCIPAL: 0, INTEREST: 0, FEE: 0, PENALTY: 0}
+        self.paid: dict[Component, int] = dict.fromkeys(Component, 0)
         self.fees = self.waived = self.overpaid = self.lowest = self.written_off = self.recovered = 0
         self.charged_off: date | None = None
         self.stopped = False
@@ -118,7 +118,8 @@ class Life:
         day, mode, interest, penalty = self.day, self.product.rounding, 0, 0
         for line in self.lines:
             interest += max(line.accrued(day, mode), line.paid_interest - line.again)
-            penalty += self.cost(line)
+            if line.fen_days:
+                penalty += self.cost(line)
         return Posted(interest_fen=interest, fee_fen=self.fees, penalty_fen=penalty - self.waived, through=day)
 
     def principal(self) -> int:
@@ -132,17 +133,17 @@ class Life:
 
     def take(self, number: int, split: Allocation, business: Business, source: Control) -> None:
         """Let an allocation pay what it pays, from `source`; after a charge-off it is a recovery."""
-        by_number = {line.number: line for line in self.lines}
+        by_number, sums = {line.number: line for line in self.lines}, split.sums()
         for part in split.parts:
             by_number[part.number].pay(part.component, part.amount_fen)
         if self.charged_off:
-            whole = sum(part.amount_fen for part in split.parts)
+            whole = sum(sums.values())
             self.recovered += whole
             self.move(number, Movement("recovery", Business.RECOVER, source, Control.RECOVERY_INCOME, whole))
         else:
-            for component in self.product.order:
-                self.paid[component] += split.of(component)
-                self.move(number, Movement(str(component), business, source, RECEIVABLE[component], split.of(component)))
+            for component, fen in sorted(sums.items(), key=lambda each: self.product.order.index(each[0])):
+                self.paid[component] += fen
+                self.move(number, Movement(component.value, business, source, RECEIVABLE[component], fen))
 
     def overpay(self, fen: int) -> None:
         """Add to what the customer has with us; the lowest it ever was is kept, since it may not fall below zero."""

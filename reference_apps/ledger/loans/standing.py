@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from reference_apps.ledger.loans import happened
-from reference_apps.ledger.loans.allocation import Component
 from reference_apps.ledger.loans.life import Life
 from reference_apps.ledger.loans.loan import Loan
 from reference_apps.ledger.loans.posted import Posted
@@ -87,23 +86,24 @@ def standing(loan: Loan, on: date) -> Standing:
 
 def of(life: Life) -> Standing:
     """Return where a life stands on its day."""
-    lines = tuple(_lines(life))
-    penalty = fee = interest = principal = due = overdue = oldest = 0
+    lines = _lines(life)
+    owed = Amounts(*map(sum, zip(*(line.owed for line in lines), strict=True)))
+    due = overdue = oldest = 0
     for running, line in zip(life.lines, lines, strict=True):
-        owed = line.owed
-        penalty, fee, interest, principal = penalty + owed.penalty, fee + owed.fee, interest + owed.interest, principal + owed.principal
-        if running.due <= life.day and any(owed):
-            due += sum(owed)
-            if running.due < life.day:
-                overdue += sum(owed)
-                oldest = oldest or running.due
-    late, left = life.day - oldest if oldest else 0, penalty + fee + interest + principal
+        if running.due > life.day:
+            break
+        unpaid = sum(line.owed)
+        due += unpaid
+        if unpaid and running.due < life.day:
+            overdue += unpaid
+            oldest = oldest or running.due
+    late = life.day - oldest if oldest else 0
     return Standing(
         on=date.fromordinal(life.day),
-        status=_status(life, late, left),
+        status=_status(life, late, sum(owed)),
         days_past_due=late,
-        lines=lines,
-        owed=Amounts(penalty, fee, interest, principal),
+        lines=tuple(lines),
+        owed=owed,
         due_fen=due,
         overdue_fen=overdue,
         earned=life.earned(),
@@ -112,14 +112,14 @@ def of(life: Life) -> Standing:
         written_off_fen=life.written_off,
         recovered_fen=life.recovered,
         charged_off_on=life.charged_off,
-        paid=Amounts(*(life.paid[component] for component in Component)),
+        paid=Amounts(*life.paid.values()),
     )
 
 
 def _lines(life: Life) -> list[Line]:
     mode, day, lines = life.product.rounding, life.day, []
     for line in life.lines:
-        penalty = line.penalty + life.cost(line)
+        penalty = line.penalty + life.cost(line) if line.fen_days else line.penalty
         asked = Amounts(penalty, line.fee, line.interest, line.principal)
         owed = Amounts(penalty - line.paid_penalty, line.fee - line.paid_fee, line.interest - line.paid_interest, line.principal - line.paid_principal)
         lines.append(Line(line.number, date.fromordinal(line.due), asked, owed, line.accrued(day, mode)))

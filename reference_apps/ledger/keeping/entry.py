@@ -11,23 +11,32 @@ from typing import Any
 from reference_apps.ledger.algebra import core
 from reference_apps.ledger.algebra.model import ACCOUNT_LIMITS, LINKED, Account, Pending, Transfer
 from reference_apps.ledger.books import Books
+from reference_apps.ledger.closing import dayend, daystep
+from reference_apps.ledger.closing.daystep import Step
 from reference_apps.ledger.keeping import loanrows
 from reference_apps.ledger.keeping.reply import Reply
 from reference_apps.ledger.loans import posting
 from reference_apps.ledger.loans.happening import Happening
 from reference_apps.ledger.loans.loan import Loan
 
-VERSION = 3
-"""Of the rows: 1 knows single and linked transfers only, and is not written out; 2 knows every flag; 3 knows what can happen to a loan besides."""
-FLAGS_VERSION = 2
-STOP = {"id": 0, "version": VERSION}
-"""Stands among the accounts of an entry that a ledger of before would read without seeing what happened: there it is a row of a version to come."""
+VERSION = 4
+"""Of the rows: 1 knows single and linked transfers only, and is not written out; 2 knows every flag; 3 knows what can happen to a loan besides;
+4 knows the ends of days."""
+FLAGS_VERSION, LIFE_VERSION, DAY_VERSION = 2, 3, 4
+
+
+def _stop(version: int) -> dict[str, int]:
+    """Return what stands among the accounts of an entry that a ledger of before would read without seeing what happened: a row of a version to come."""
+    return {"id": 0, "version": version}
+
+
+STOPS = (_stop(LIFE_VERSION), _stop(DAY_VERSION))
 FIRST_FLAGS: Mapping[type, int] = {Account: LINKED | ACCOUNT_LIMITS, Transfer: LINKED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """The facts of one request; empty members changed nothing. `happened` is (loan id, happening), `reply` is (scope, reply)."""
+    """The facts of one request; empty members changed nothing. `happened` is (loan id, happening), `day` a step of a day's end, `reply` is (scope, reply)."""
 
     accounts: tuple[Account, ...] = ()
     transfers: tuple[Transfer, ...] = ()
@@ -35,10 +44,11 @@ class Entry:
     burnt: tuple[int, ...] = ()
     opened: Loan | None = None
     happened: tuple[str, Happening] | None = None
+    day: Step | None = None
     reply: tuple[str, Reply] | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.accounts or self.transfers or self.expired or self.burnt or self.opened or self.happened or self.reply)
+        return bool(self.accounts or self.transfers or self.expired or self.burnt or self.opened or self.happened or self.day or self.reply)
 
 
 def of_draft(draft: Books, below: Books) -> Entry:
@@ -52,6 +62,7 @@ def of_draft(draft: Books, below: Books) -> Entry:
         burnt=tuple(draft.burnt.own),
         opened=loan if loan and known is None else None,
         happened=(loan.id, loan.happenings[-1]) if loan and known is not None else None,
+        day=draft.step,
         reply=next(iter(draft.replies.own.items()), None),
     )
 
@@ -77,6 +88,8 @@ def fold(books: Books, entry: Entry) -> None:
         if loan is None:
             raise ValueError(f"something happened to loan {loan_id}, which was never opened")
         books.loans.put(loan_id, loan.having(happening))
+    if entry.day:
+        dayend.enter(books, entry.day, entry.transfers)
     if entry.reply:
         books.replies.put(*entry.reply)
 
@@ -84,12 +97,13 @@ def fold(books: Books, entry: Entry) -> None:
 def to_json(entry: Entry) -> dict[str, Any]:
     """Return the entry JSON-ready; what is empty is left out."""
     written = {
-        "accounts": [_row(account) for account in entry.accounts] + ([STOP] if entry.happened else []),
+        "accounts": [_row(account) for account in entry.accounts] + _stops(entry),
         "transfers": [_row(transfer) for transfer in entry.transfers],
         "expired": list(entry.expired),
         "burnt": list(entry.burnt),
         "opened": loanrows.to_row(entry.opened) if entry.opened else None,
         "happened": [entry.happened[0], loanrows.happening_to_row(entry.happened[1])] if entry.happened else None,
+        "day": daystep.to_row(entry.day) if entry.day else None,
         "reply": [entry.reply[0], asdict(entry.reply[1])] if entry.reply else None,
     }
     return {name: value for name, value in written.items() if value}
@@ -97,18 +111,23 @@ def to_json(entry: Entry) -> dict[str, Any]:
 
 def from_json(written: Mapping[str, Any]) -> Entry:
     """Return the entry that `to_json` wrote; `repaid` is how repayments were written when nothing else could happen."""
-    happened, repaid, reply, opened = (written.get(name) for name in ("happened", "repaid", "reply", "opened"))
+    happened, repaid, reply, opened, day = (written.get(name) for name in ("happened", "repaid", "reply", "opened", "day"))
     known = (happened[0], loanrows.happening_from_row(happened[1])) if happened else None
     paid = (repaid[0], loanrows.repayment_from_row(repaid[1])) if repaid else None
     return Entry(
-        accounts=tuple(Account(**_fields(row)) for row in written.get("accounts", ()) if row != STOP),
+        accounts=tuple(Account(**_fields(row)) for row in written.get("accounts", ()) if row not in STOPS),
         transfers=tuple(Transfer(**_fields(row)) for row in written.get("transfers", ())),
         expired=tuple(written.get("expired", ())),
         burnt=tuple(written.get("burnt", ())),
         opened=loanrows.from_row(opened) if opened else None,
         happened=known or paid,
+        day=daystep.from_row(day) if day else None,
         reply=(reply[0], Reply(**reply[1])) if reply else None,
     )
+
+
+def _stops(entry: Entry) -> list[dict[str, int]]:
+    return ([_stop(LIFE_VERSION)] if entry.happened else []) + ([_stop(DAY_VERSION)] if entry.day else [])
 
 
 def _row(value: Account | Transfer) -> dict[str, int]:

@@ -196,13 +196,16 @@ def test_what_is_posted_for_a_day_is_not_posted_again() -> None:
         ((Kind.CHARGED_OFF, Kind.REVERSED), Kind.REVERSED, {"of": 1}, "reversed_already"),
         ((Kind.CHARGED_OFF, Kind.REVERSED), Kind.REVERSED, {"of": 2}, "not_reversible"),
         ((), Kind.RE_AMORTISED, {"on": DAY}, "nothing_overdue"),
+        ((Kind.SETTLED,), Kind.FEE_CHARGED, {"on": date(2025, 5, 1), "amount_fen": 5}, "settled_since"),
+        ((Kind.SETTLED,), Kind.SETTLED, {}, "loan_is_closed"),
         ((), Kind.RE_AMORTISED, {"on": date(2025, 8, 1)}, "no_instalment_left"),
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_is_booked(before: tuple[Kind, ...], kind: Kind, fields: dict[str, Any], code: str) -> None:
     told, on = Told(), date(2025, 6, 1)
     for number, each in enumerate(before, 1):
-        told.then(each, 6, 1, of=1 if each is Kind.REVERSED else 0)
+        settles = standing.payoff(told.loan, on) if each is Kind.SETTLED else 0
+        told.then(each, 6, 1, settles, of=1 if each is Kind.REVERSED else 0)
         assert len(told.loan.happenings) == number
     known = told.balances()
     happening = Happening(**({"number": len(before) + 1, "kind": kind, "on": on, "booked_on": on} | fields))

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -93,7 +94,7 @@ lives = st.tuples(products(), st.integers(3_000, 5_000_000), st.decimals(0, "0.3
 
 REFUSALS = {
     "loan_is_charged_off", "loan_is_closed", "more_than_there_is", "nothing_overdue", "no_instalment_left", "not_a_payment", "not_reversible",
-    "reversed_already", "charged_back", "happening_not_found", "overpayment_is_gone",
+    "reversed_already", "charged_back", "happening_not_found", "overpayment_is_gone", "settled_since",
 }  # fmt: skip
 
 
@@ -119,9 +120,21 @@ def live(books: Books, loan_id: str, step: tuple[Kind, int, dict[str, Any]]) -> 
     return None
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=250)
 @given(st.lists(lives, min_size=1, max_size=2))
 def test_the_books_say_what_the_loans_say_over_random_lives(several: list[Any]) -> None:
+    _told(several)
+
+
+@pytest.mark.nightly
+@settings(deadline=None, max_examples=20_000)
+@given(st.lists(lives, min_size=1, max_size=3))
+def test_the_books_say_what_the_loans_say_over_very_many_lives(several: list[Any]) -> None:
+    _told(several)
+
+
+def _told(several: list[Any]) -> None:
+    """Live several lives on the same books: after every step they agree, and a replay of the journal is the same books."""
     books, replayed = opened(), Books()
     entry.fold(replayed, entry.of_draft(books, Books()))
     for number, (product, principal, rate, periods, happenings) in enumerate(several):

@@ -191,8 +191,10 @@ def test_a_loan_above_the_tenants_cap_is_refused_naming_both_rates_and_fees_coun
         assert warned.status == 201
         assert "costs 0.155190 a year" in warned.body["warnings"][0]
         assert (await ask("POST", "/v1/loans", LOAN | {"fee_fen": 10_000, "tenant": "free"})).body["warnings"][0].endswith("cap is 0.12")
+        unreadable = await ask("POST", "/v1/loans", LOAN | {"tenant": "broken"})
+        assert (unreadable.status, unreadable.body["code"]) == (503, "bad_policy"), "what cannot be checked is not lent"
 
-    told(story, cap_irr="0.12", cap_irr_partner="0.15", cap_action_partner="warn", cap_action_free="warn")
+    told(story, cap_irr="0.12", cap_irr_partner="0.15", cap_action_partner="warn", cap_action_free="warn", cap_irr_broken="a lot")
 
 
 def test_due_dates_avoid_the_days_nobody_works(told: Callable[..., None], tmp_path: Path) -> None:

@@ -103,6 +103,13 @@ def test_days_past_due_count_from_the_oldest_unpaid_instalment() -> None:
     assert (seen[0].due_fen, seen[0].overdue_fen, seen[3].due_fen, seen[3].overdue_fen) == (172_548, 0, 345_096, 345_096)
 
 
+def test_a_product_may_have_loans_written_off_after_so_many_days() -> None:
+    late = lent(LoanProduct(charge_off_days=90))
+    assert [standing.to_charge_off(late, stands(late, 5, day)) for day in (15, 16, 17)] == [False, True, True]
+    assert not standing.to_charge_off(late, stands(then(late, Kind.CHARGED_OFF, 5, 16), 5, 17))
+    assert not standing.to_charge_off(lent(), stands(lent(), 12, 1)), "by hand only"
+
+
 def test_early_settlement_is_principal_and_interest_to_the_day() -> None:
     assert standing.payoff(lent(), date(2025, 2, 1)) == 1_000_000 + 5_484
     settled = stands(then(lent(), Kind.SETTLED, 2, 1, 1_005_484), 2, 1)

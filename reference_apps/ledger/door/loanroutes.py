@@ -12,7 +12,7 @@ from ctl.kit.problem import Problem
 from reference_apps.ledger.books import Books
 from reference_apps.ledger.door import loanviews
 from reference_apps.ledger.door.loanbodies import LoanBody, QuoteBody
-from reference_apps.ledger.door.policy import NO_POLICY, Policy
+from reference_apps.ledger.door.policy import NO_POLICY, BadPolicy, Policy
 from reference_apps.ledger.keeping import reply
 from reference_apps.ledger.keeping.desk import Answer, Command, Desk
 from reference_apps.ledger.keeping.reply import Key
@@ -94,7 +94,10 @@ def _disbursing(key: Key, body: LoanBody, day: date, policy: Policy = NO_POLICY)
 
 def _capped(tenant: str, terms: Terms, closed: frozenset[date], policy: Policy) -> dict[str, Any]:
     """Return the warning an answer carries, if any. Raises Problem when the tenant's cap refuses the loan."""
-    limit = policy.cap(tenant)
+    try:
+        limit = policy.cap(tenant)
+    except BadPolicy as error:
+        raise Problem(503, "bad_policy", f"no loan is lent by a cap that cannot be read: {error}", remedy="have the config key corrected") from error
     warning = cap.check(limit, terms, lending.agreed(terms, closed)) if limit else ""
     return {"warnings": [warning]} if warning else {}
 

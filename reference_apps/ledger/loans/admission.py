@@ -9,6 +9,8 @@ from reference_apps.ledger.loans.loan import Loan
 
 NOT_CHARGED_OFF = frozenset({Kind.CHARGED_OFF, Kind.RE_AGED, Kind.RE_AMORTISED, Kind.FEE_CHARGED})
 NOT_CLOSED = NOT_CHARGED_OFF | {Kind.SETTLED, Kind.WAIVED}
+OURS = NOT_CHARGED_OFF | {Kind.WAIVED}
+"""Decisions of the lender: unlike money, they are not put before a settlement, which would settle no more."""
 
 
 def check(loan: Loan, happening: Happening) -> None:
@@ -16,6 +18,11 @@ def check(loan: Loan, happening: Happening) -> None:
     if happening.on < loan.terms.disbursed_on:
         detail = f"{happening.on} is before loan {loan.id} was disbursed ({loan.terms.disbursed_on})"
         raise Problem(422, "before_disbursed", detail, remedy="correct the date, or the loan's id")
+    if happening.kind in (Kind.PAID, Kind.REFUNDED):
+        return
+    if happening.kind in OURS and (settled := _settled_since(loan, happening)):
+        said = f"was settled on {settled.on}: {happening.kind} on {happening.on} is not possible"
+        raise _refused(loan, "settled_since", said, f"reverse number {settled.number} of its history first")
     life = happened.fold(loan, happening.on)
     owed = sum(sum(debt.owed.values()) for debt in life.debts(life.lines))
     if happening.kind in NOT_CHARGED_OFF and life.charged_off:
@@ -40,6 +47,10 @@ def check(loan: Loan, happening: Happening) -> None:
             _can_be_reversed(loan, happening)
         case _:
             pass
+
+
+def _settled_since(loan: Loan, happening: Happening) -> Happening | None:
+    return next((each for each in loan.in_force() if each.kind is Kind.SETTLED and each.on >= happening.on), None)
 
 
 def _settles(loan: Loan, happening: Happening, life: Life) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Component(StrEnum):
@@ -34,8 +35,7 @@ class Debt:
     owed: Mapping[Component, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """`amount_fen` of a payment that pays `component` of instalment `number`; always positive."""
 
     number: int

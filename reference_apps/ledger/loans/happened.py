@@ -70,7 +70,7 @@ def _pay(life: Life, happening: Happening) -> None:
     past = [line for line in due if line.due < life.day]
     buckets = (past, due[len(past) :])
     style = Style.HORIZONTAL if life.charged_off else life.product.style
-    paid = allocation.over_buckets([life.debts(bucket) for bucket in buckets], whole, life.product.order, style)
+    paid = allocation.over_buckets([life.unpaid(bucket) for bucket in buckets if bucket], whole, life.product.order, style)
     if paid.rest_fen and ahead:
         paid = _and(paid, _in_advance(life, ahead, paid.rest_fen))
     before = running.principal_left(ahead) if life.product.prepayment in RECUTTING else 0
@@ -86,9 +86,9 @@ def _in_advance(life: Life, ahead: Sequence[Running], fen: int) -> Allocation:
     """Pay instalments to come, whole; or interest to the day, then principal, which the first of them takes."""
     match life.product.prepayment:
         case Prepayment.NEXT_INSTALMENT:
-            return allocation.horizontal(life.debts(ahead), fen, life.product.order)
+            return allocation.horizontal(life.unpaid(ahead), fen, life.product.order)
         case Prepayment.LAST_INSTALMENT:
-            return allocation.horizontal(life.debts(reversed(ahead)), fen, life.product.order)
+            return allocation.horizontal(life.unpaid(reversed(ahead)), fen, life.product.order)
         case Prepayment.RE_AMORTISE | Prepayment.SHORTEN:
             run = [Debt(line.number, {INTEREST: max(0, life.run(line))}) for line in ahead]
             left = Debt(ahead[0].number, {PRINCIPAL: running.principal_left(ahead)})

@@ -86,7 +86,12 @@ class Life:
         return rounded(line.fen_days * numerator * MICRO // denominator, MICRO, self.product.rounding) if line.fen_days else 0
 
     def debts(self, lines: Iterable[Running]) -> list[Debt]:
+        """Return what each instalment owes, the interest to come included."""
         return [line.debt(self.cost(line)) for line in lines]
+
+    def unpaid(self, lines: Iterable[Running]) -> list[Debt]:
+        """Return what the instalments owe that owe anything."""
+        return [line.debt(self.cost(line)) for line in lines if line.late_fen() or self._charges(line)]
 
     def ahead(self) -> list[Running]:
         """Return the instalments that are not due yet."""
@@ -133,7 +138,7 @@ class Life:
 
     def take(self, number: int, split: Allocation, business: Business, source: Control) -> None:
         """Let an allocation pay what it pays, from `source`; after a charge-off it is a recovery."""
-        by_number, sums = {line.number: line for line in self.lines}, split.sums()
+        by_number, sums = {line.number: line for line in self.lines} if split.parts else {}, split.sums()
         for part in split.parts:
             by_number[part.number].pay(part.component, part.amount_fen)
         if self.charged_off:

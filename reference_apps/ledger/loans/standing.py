@@ -120,8 +120,9 @@ def _lines(life: Life) -> list[Line]:
     mode, day, lines = life.product.rounding, life.day, []
     for line in life.lines:
         penalty = line.penalty + life.cost(line) if line.fen_days else line.penalty
-        asked = Amounts(penalty, line.fee, line.interest, line.principal)
-        owed = Amounts(penalty - line.paid_penalty, line.fee - line.paid_fee, line.interest - line.paid_interest, line.principal - line.paid_principal)
+        asked = owed = Amounts(penalty, line.fee, line.interest, line.principal)
+        if line.paid_principal or line.paid_interest or line.paid_fee or line.paid_penalty:
+            owed = Amounts(penalty - line.paid_penalty, line.fee - line.paid_fee, line.interest - line.paid_interest, line.principal - line.paid_principal)
         lines.append(Line(line.number, date.fromordinal(line.due), asked, owed, line.accrued(day, mode)))
     return lines
 
@@ -137,3 +138,9 @@ def _status(life: Life, late: int, left: int) -> Status:
 def payoff(loan: Loan, on: date) -> int:
     """Return what settles the loan on a day: principal, interest to that day, what is due of fees and penalties; never below zero."""
     return max(0, happened.fold(loan, on).payoff())
+
+
+def to_charge_off(loan: Loan, stands: Standing) -> bool:
+    """Return whether the loan's product has it written off, standing so: it is as many days past due, and is not charged off yet."""
+    days = loan.terms.product.charge_off_days
+    return 0 < days <= stands.days_past_due and stands.charged_off_on is None

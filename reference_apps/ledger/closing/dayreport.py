@@ -1,6 +1,6 @@
 """The report of a day's end: what was posted, how old the book is, what was charged off, and whether the books agree with themselves. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reference_apps.ledger import businessday
@@ -8,6 +8,7 @@ from reference_apps.ledger.books import Books
 from reference_apps.ledger.closing import subledger
 from reference_apps.ledger.closing.daystep import AGES, DayEnd, Stage
 from reference_apps.ledger.closing.movement import yuan
+from reference_apps.ledger.closing.subledger import Check
 from reference_apps.ledger.loans import chart
 
 Json = dict[str, Any]
@@ -44,11 +45,16 @@ def progress(known: DayEnd, running: bool, why: str = "") -> Json:
 def checks(books: Books) -> Json:
     """Return the trial balance by ledger, and each control account against the loans. The columns must know every loan."""
     ledgers = [_ledger(books.committed, name, number) for name, number in chart.CURRENCIES.items()]
-    controls = [
-        {"account": check.control.name.lower(), "loans_fen": check.loans_fen, "control_fen": check.control_fen, "difference_fen": check.difference_fen}
-        for check in subledger.checks(books)
-    ]
+    controls = control_rows(subledger.checks(books))
     return {"ok": not any(row["difference_fen"] for row in (*ledgers, *controls)), "ledgers": ledgers, "controls": controls}
+
+
+def control_rows(checks: Iterable[Check]) -> list[Json]:
+    """Return what the loans and each control account say, JSON-ready."""
+    return [
+        {"account": each.control.name.lower(), "loans_fen": each.loans_fen, "control_fen": each.control_fen, "difference_fen": each.difference_fen}
+        for each in checks
+    ]
 
 
 def _ledger(books: Books, currency: str, number: int) -> Json:

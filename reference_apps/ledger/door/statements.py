@@ -9,7 +9,8 @@ from fastapi import FastAPI, Header, Query
 from fastapi.responses import JSONResponse, Response
 
 from ctl.kit.problem import Problem
-from reference_apps.ledger.closing import accountstatement, loanstatement
+from reference_apps.ledger.books import Books
+from reference_apps.ledger.closing import accountstatement, ledgerrows, loanstatement
 from reference_apps.ledger.closing.accountstatement import Page
 from reference_apps.ledger.door import statementviews
 from reference_apps.ledger.door.loanroutes import On, find
@@ -35,8 +36,7 @@ def add(app: FastAPI, desk: Desk, today: Callable[[], date]) -> None:
         if account is None:
             raise Problem(404, "account_not_found", f"there is no account {account_id}", remedy="GET /v1/accounts lists them")
         first, last = period(begin, to, today())
-        every = list(desk.books.transfers.own.values())
-        statement = await asyncio.to_thread(accountstatement.of, account_id, every, first, last, Page(limit=limit, after=after))
+        statement = await asyncio.to_thread(_statement, desk.books, account_id, (first, last), Page(limit=limit, after=after))
         return _answer(statementviews.account(account, statement), statementviews.account_csv, shape, accept)
 
     @app.get("/v1/loans/{loan_id}/statement")
@@ -48,6 +48,10 @@ def add(app: FastAPI, desk: Desk, today: Callable[[], date]) -> None:
         first, last = period(begin or loan.terms.disbursed_on, to, today())
         page = statementviews.loan(loan, loanstatement.of(loan, first, last), after, limit)
         return _answer(page, statementviews.loan_csv, shape, accept)
+
+
+def _statement(books: Books, account_id: int, days: tuple[date, date], page: Page) -> accountstatement.Statement:
+    return accountstatement.of(account_id, (transfer for _, transfer in ledgerrows.touching(books, account_id)), *days, page)
 
 
 def period(begin: date | None, end: date | None, today: date) -> tuple[date, date]:

@@ -16,7 +16,8 @@ from reference_apps.ledger import businessday
 from reference_apps.ledger.algebra import core
 from reference_apps.ledger.algebra.model import Account, Transfer
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.door import liferoutes, loanroutes, statements, views
+from reference_apps.ledger.closing import dayrun
+from reference_apps.ledger.door import dayroutes, liferoutes, loanroutes, statements, views
 from reference_apps.ledger.door.bodies import AccountBody, TransferBody
 from reference_apps.ledger.door.loanroutes import Limit
 from reference_apps.ledger.door.policy import NO_POLICY, Policy
@@ -43,6 +44,7 @@ def build(desk: Desk, today: Callable[[], date] = today, policy: Policy = NO_POL
     loanroutes.add_loans(app, desk, today, policy)
     liferoutes.add(app, desk, today)
     statements.add(app, desk, today)
+    dayroutes.add(app, desk, today)
     _accounts(app, desk)
     _control(app, desk)
     return app
@@ -87,6 +89,7 @@ def _accounts(app: FastAPI, desk: Desk) -> None:
 def _control(app: FastAPI, desk: Desk) -> None:
     @app.get("/v1/trial-balance")
     async def trial_balance() -> dict[str, Any]:
+        await dayrun.learn(desk.books)
         return views.trial_balance(desk.books)
 
     @app.get("/v1/journal/verify")

@@ -19,10 +19,11 @@ log = logging.getLogger("ledger.dayend")
 
 
 class DayRun:
-    """At most one run at a time. `why` says what stopped the last one, if anything did."""
+    """At most one run at a time. `why` says what stopped the last one, if anything did; `most_loans` and `most_asked` bound a step, see dayend.accrue."""
 
-    def __init__(self, desk: Desk, today: Callable[[], date]) -> None:
+    def __init__(self, desk: Desk, today: Callable[[], date], most_loans: int = dayend.MOST_LOANS, most_asked: int = dayend.MOST_ASKED) -> None:
         self._desk, self._today = desk, today
+        self.most_loans, self.most_asked = most_loans, most_asked
         self._running: asyncio.Task[None] | None = None
         self._target: date | None = None
         self.why = ""
@@ -67,7 +68,7 @@ class DayRun:
             case Stage.DONE:
                 await self._desk.submit(self._beginning(target))
             case Stage.ACCRUAL:
-                await self._submit(lambda books, now_ns: dayend.accrue(books, known.day, now_ns))
+                await self._submit(lambda books, now_ns: dayend.accrue(books, known.day, now_ns, self.most_loans, self.most_asked))
             case Stage.CHARGE_OFF:
                 await learn(self._desk.books)
                 for loan_id in dayend.to_charge_off(self._desk.books, known.day):

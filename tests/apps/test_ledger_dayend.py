@@ -1,20 +1,29 @@
 """The end of a day for the whole book: equal to the definition loan by loan, whatever happened before, meanwhile, afterwards."""
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
+import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ctl.kit.problem import Problem
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.closing import dayend, subledger
+from reference_apps.ledger.closing import accrual, dayend, daystep, subledger
 from reference_apps.ledger.closing.daystep import AGES, Stage
+from reference_apps.ledger.closing.loancolumns import DONE, OTHER, PLAIN
 from reference_apps.ledger.keeping import entry
 from reference_apps.ledger.loans import lending, standing
 from reference_apps.ledger.loans.chart import Control
 from reference_apps.ledger.loans.happening import Happening, Kind
-from tests.apps.ledger_lives import DAY, NOW, Plan, balance, lend, opened, plans, try_step
+from reference_apps.ledger.loans.posted import Posted
+from reference_apps.ledger.loans.postedtable import PostedLayer, PostedTable, Slab
+from reference_apps.ledger.loans.product import LoanProduct
+from tests.apps.ledger_lives import DAY, NOW, Plan, Step, balance, lend, opened, plans, products, try_step
 
 FAR = date(2030, 1, 1)
 
@@ -123,3 +132,122 @@ def test_the_whole_book_in_columns_is_the_definition_loan_by_loan(several: list[
         assert kept.books.loans.own == defined.loans.own
         agrees(kept.books)
     kept.same_as_replayed()
+
+
+PAID = st.builds(
+    lambda days, fen: Step(Kind.PAID, days, {"amount_fen": fen}), st.integers(0, 250), st.one_of(st.integers(1, 400_000), st.integers(150_000, 800_000))
+)
+PAYERS = st.builds(
+    Plan, products(), st.integers(3_000, 2_000_000), st.decimals(0, "0.36", places=2), st.integers(3, 8), st.integers(0, 3), st.lists(PAID, max_size=4)
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(PAYERS, st.lists(st.integers(0, 300), min_size=1, max_size=4))
+def test_what_the_columns_say_of_a_payer_is_what_the_definition_says(plan: Plan, days: list[int]) -> None:
+    books = opened()
+    loan_id = lend(books, 0, plan)
+    for step in plan.steps if loan_id else ():
+        try_step(books, loan_id, step)
+    for loan in books.loans.own.values():
+        assert subledger.learn(books, 10)
+        columns = subledger.columns(books)
+        kind, last_on, owed_from = (int(columns.column(name, 1, 1)[0]) for name in ("kind", "last_on", "owed_from"))
+        first = max(last_on, loan.terms.disbursed_on.toordinal())
+        for ordinal in {first, owed_from if owed_from < first + 400 else first, *(first + days for days in days)}:
+            stands = standing.standing(loan, date.fromordinal(max(ordinal, first)))
+            asked = accrual.asked(columns, 1, 1, stands.on.toordinal())
+            assert bool(asked[0]) is (kind == OTHER)
+            found = accrual.plain(columns, books.loans.own, 1, asked, stands.on.toordinal())
+            if kind == PLAIN:
+                earned = stands.earned
+                assert found.earned[:, 0].tolist() == [earned.interest_fen, earned.fee_fen, earned.penalty_fen]
+                assert AGES[found.age[0]] == stands.bucket
+                assert (found.principal[0], found.overdue[0]) == (stands.principal_fen, stands.overdue_fen)
+            elif kind == DONE:
+                assert stands.owed_fen == 0
+                assert replace(stands.earned, through=0) == replace(standing.standing(loan, date.fromordinal(first)).earned, through=0)
+            paid = [int(columns.column(name, 1, 1)[0]) for name in ("interest_paid", "fee_paid", "penalty_paid", "overpaid")]
+            assert paid == [stands.paid.interest, stands.paid.fee, stands.paid.penalty, stands.overpaid_fen]
+
+
+def test_large_loans_and_great_numbers_are_left_to_the_definition() -> None:
+    books = opened()
+    lend(books, 0, Plan(LoanProduct(), 10**13, Decimal("0.36"), 12, 0, []))
+    assert subledger.learn(books, 10)
+    assert subledger.columns(books).column("kind", 1, 1).tolist() == [OTHER]
+    day = DAY + timedelta(days=200)
+    dayend.begin(books, day, day, NOW)
+    dayend.accrue(books, day, NOW)
+    (loan,) = books.loans.own.values()
+    assert books.posted.get(1) == standing.standing(loan, day).earned
+
+
+def test_amounts_of_a_stretch_are_written_and_read_back_and_must_add_up() -> None:
+    more = np.array([[1, 0, 2**40, 255, 256], [0, 0, 0, 0, 0], [0, 7, 0, 0, 0]])
+    tally = daystep.Tally(interest_fen=2**40 + 512, penalty_fen=7, posted=5)
+    step = daystep.Accrued(day=DAY, slab=Slab(3, DAY.toordinal(), more), tally=tally)
+    again = daystep.from_row(json.loads(json.dumps(daystep.to_row(step))))
+    assert isinstance(again, daystep.Accrued)
+    assert (again.slab.first, again.slab.more.tolist(), again.tally) == (3, more.tolist(), tally)
+    daystep.check(again, [2**40 + 512, 0, 7])
+    for sums in ([2**40 + 511, 0, 7], [2**40 + 512, 0, 0]):
+        with pytest.raises(ValueError, match="loans 3 to 7 earned"):
+            daystep.check(again, sums)
+    with pytest.raises(ValueError, match="5 amounts are packed where 4 loans"):
+        daystep.unpacked(daystep.packed(more[0]), 4)
+
+
+def test_a_step_that_does_not_follow_is_refused() -> None:
+    begun = daystep.Begun(day=DAY, at_ns=NOW, upto=4)
+    known = daystep.after(None, begun)
+    for step, state, said in (
+        (begun, known, "begins twice"),
+        (daystep.Ended(day=DAY, report={}), None, "has not begun"),
+        (daystep.Accrued(day=DAY, slab=Slab(2, 1, np.zeros((3, 1), np.int64)), tally=daystep.Tally()), known, "goes on at loan 2, but 1 is next"),
+        (daystep.ChargedOff(day=DAY, written_off_fen=1), daystep.after(known, daystep.Ended(day=DAY, report={})), "is done"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            daystep.after(state, step)
+    books = opened()
+    with pytest.raises(Problem, match="never begun"):
+        dayend.accrue(books, DAY, NOW)
+
+
+AMOUNTS = st.tuples(st.integers(1, 6), st.integers(0, 50), st.integers(0, 50), st.integers(0, 50))
+CHANGES = st.lists(
+    st.one_of(st.tuples(st.just("put"), AMOUNTS), st.tuples(st.just("add"), st.lists(AMOUNTS, min_size=1, max_size=3)), st.just(("draft", None))), max_size=12
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(CHANGES)
+def test_posted_columns_read_like_a_mapping_through_every_draft(changes: list[Any]) -> None:
+    table, model = PostedTable(), dict[int, Posted]()
+    layers: list[Any] = [table]
+    for kind, drawn in changes:
+        if kind == "draft":
+            layers.append(PostedLayer(layers[-1]))
+        elif kind == "put":
+            number, *fen = drawn
+            layers[-1].put(number, Posted(interest_fen=fen[0], fee_fen=fen[1], penalty_fen=fen[2], through=5))
+            model[number] = Posted(interest_fen=fen[0], fee_fen=fen[1], penalty_fen=fen[2], through=5)
+        else:
+            first, more = drawn[0][0], np.array([each[1:] for each in drawn], np.int64).T
+            layers[-1].add(Slab(first, 9, more))
+            for number, row in enumerate(more.T.tolist(), first):
+                if any(row):
+                    was = model.get(number, Posted())
+                    model[number] = Posted(
+                        interest_fen=was.interest_fen + row[0], fee_fen=was.fee_fen + row[1], penalty_fen=was.penalty_fen + row[2], through=9
+                    )
+    for layer in [layers[-1], *reversed(layers[1:])]:
+        assert {number: found for number in range(1, 10) if (found := layers[-1].get(number))} == model
+        fen, through = layers[-1].stretch(1, 9)
+        assert {number: tuple(fen[:, number - 1].tolist()) for number in model} == {
+            number: (each.interest_fen, each.fee_fen, each.penalty_fen) for number, each in model.items()
+        }
+        assert {number: int(through[number - 1]) for number in model} == {number: each.through for number, each in model.items()}
+        if layer is layers[-1] and len(layers) > 1:
+            layers.pop().sink()
+    assert table.totals() == tuple(sum(getattr(each, name) for each in model.values()) for name in ("interest_fen", "fee_fen", "penalty_fen"))

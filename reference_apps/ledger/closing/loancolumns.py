@@ -4,8 +4,8 @@
 paid. `DONE` ones owe nothing or are charged off: nothing is earned any more. Every `OTHER` loan is asked by the definition.
 """
 
-from collections.abc import Iterator, Mapping
-from itertools import accumulate, islice
+from collections.abc import Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -111,7 +111,7 @@ def _plain(loan: Loan, product: int) -> Row | None:
         return None
     received, last_on = 0, 0
     if loan.happenings:
-        if not _only_paid_in_order(loan):
+        if not _only_paid_in_order(loan, lines.packed):
             return None
         received, last_on = sum(each.amount_fen for each in loan.happenings), max(each.on for each in loan.happenings).toordinal()
     left, owed_from, interest_paid, principal_paid = received, NEVER, 0, 0
@@ -151,36 +151,31 @@ def late_costs(product: LoanProduct) -> bool:
     return bool(product.penalty_daily_rate or product.late_fee_fen or product.late_fee_rate)
 
 
-def _only_paid_in_order(loan: Loan) -> bool:
+def _only_paid_in_order(loan: Loan, packed: bytes) -> bool:
     """Say whether there were only payments, each for the oldest instalment, and none was late at a price by the time of the last one."""
     product, happenings = loan.terms.product, loan.happenings
     if product.prepayment is not Prepayment.NEXT_INSTALMENT or product.style is not Style.HORIZONTAL:
         return False
     if any(each.kind is not Kind.PAID for each in happenings):
         return False
-    return not late_costs(product) or _never_late(loan)
+    return not late_costs(product) or _never_late(loan, packed)
 
 
-def _never_late(loan: Loan) -> bool:
-    grace = loan.terms.product.penalty_grace_days
+def _never_late(loan: Loan, packed: bytes) -> bool:
+    """Say whether each instalment was paid on the last day on which that was free, if that day was over when the last payment came."""
+    grace, due_fen, received = loan.terms.product.penalty_grace_days, 0, 0
     paid = sorted((each.on.toordinal(), each.amount_fen) for each in loan.happenings)
-    last, payments, received = paid[-1][0], iter(paid), 0
-    waiting = next(payments, None)
-    for free, due_fen in _cumulative(loan, grace):
+    last, place = paid[-1][0], 0
+    for due, principal, interest in LINE.iter_unpack(packed):
+        free, due_fen = due + grace, due_fen + principal + interest
         if free >= last:
             break
-        while waiting is not None and waiting[0] <= free:
-            received += waiting[1]
-            waiting = next(payments, None)
+        while place < len(paid) and paid[place][0] <= free:
+            received += paid[place][1]
+            place += 1
         if received < due_fen:
             return False
     return True
-
-
-def _cumulative(loan: Loan, grace: int) -> Iterator[tuple[int, int]]:
-    """Yield the last day on which each instalment may be paid without a price, and what must be paid by then."""
-    lines = [(line.due_on.toordinal() + grace, line.amount_fen) for line in loan.schedule]
-    yield from zip((free for free, _ in lines), accumulate(fen for _, fen in lines), strict=True)
 
 
 def _other(loan: Loan, product: int) -> Row:

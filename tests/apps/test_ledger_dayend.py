@@ -16,7 +16,7 @@ from reference_apps.ledger.books import Books
 from reference_apps.ledger.closing import accrual, dayend, daystep, subledger
 from reference_apps.ledger.closing.daystep import AGES, Stage
 from reference_apps.ledger.closing.loancolumns import DONE, OTHER, PLAIN
-from reference_apps.ledger.keeping import entry
+from reference_apps.ledger.keeping import body, entry
 from reference_apps.ledger.loans import lending, standing
 from reference_apps.ledger.loans.chart import Control
 from reference_apps.ledger.loans.happening import Happening, Kind
@@ -42,8 +42,8 @@ class Kept:
         result = command(draft)
         facts = entry.of_draft(draft, self.books)
         draft.keep()
-        self.written.append(entry.to_json(facts))
-        entry.fold(self.replayed, entry.from_json(self.written[-1]))
+        self.written.append(body.write([facts]))
+        entry.fold(self.replayed, body.read(self.written[-1])[0])
         return result
 
     def end_day(self, day: date, most: int = 2, most_asked: int = 1) -> dayend.DayEnd:

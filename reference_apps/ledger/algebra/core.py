@@ -38,7 +38,7 @@ def create_transfers(books: Books, events: Sequence[Transfer], now_ns: int) -> t
 
     A transient failure burns the event's id, even when its chain is undone.
     """
-    expire(books, _first_ns(books, len(events), now_ns))
+    expire(books, first_ns(books, len(events), now_ns))
     return _run(books, events, now_ns, _post)
 
 
@@ -55,7 +55,7 @@ def due(books: Books, now_ns: int) -> list[int]:
 
 def _run(books: Books, events: Sequence[Kind], now_ns: int, one: One[Kind]) -> tuple[Result, ...]:
     """Take the events chain by chain; event i of n gets the timestamp batch - n + i + 1, strictly after everything before it."""
-    first = _first_ns(books, len(events), now_ns)
+    first = first_ns(books, len(events), now_ns)
     results: list[Result] = []
     while len(results) < len(events):
         begin = len(results)
@@ -65,7 +65,8 @@ def _run(books: Books, events: Sequence[Kind], now_ns: int, one: One[Kind]) -> t
     return tuple(results)
 
 
-def _first_ns(books: Books, count: int, now_ns: int) -> int:
+def first_ns(books: Books, count: int, now_ns: int) -> int:
+    """Return the timestamp of a batch's first event."""
     return max(now_ns - count, books.last_ns) + 1
 
 

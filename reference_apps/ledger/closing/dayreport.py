@@ -5,7 +5,7 @@ from typing import Any
 
 from reference_apps.ledger import businessday
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.closing import subledger
+from reference_apps.ledger.closing import ledgerrows, subledger
 from reference_apps.ledger.closing.daystep import AGES, DayEnd, Stage
 from reference_apps.ledger.closing.movement import yuan
 from reference_apps.ledger.closing.subledger import Check
@@ -58,8 +58,7 @@ def control_rows(checks: Iterable[Check]) -> list[Json]:
 
 
 def _ledger(books: Books, currency: str, number: int) -> Json:
-    accounts = [each for each in books.accounts.own.values() if each.ledger == number]
-    debits, credits = sum(each.debits_posted for each in accounts), sum(each.credits_posted for each in accounts)
+    debits, credits = ledgerrows.sums(books.tables.accounts, number)
     return {"currency": currency, "debits_fen": debits, "credits_fen": credits, "difference_fen": debits - credits}
 
 

@@ -33,7 +33,7 @@ def results(values: Sequence[Result]) -> Json:
 
 def trial_balance(books: Books) -> Json:
     """Add up every account by ledger, and compare the loans with their control accounts. What the columns do not know yet is learnt."""
-    accounts = list(books.accounts.own.values())
+    accounts = list(books.tables.accounts.values())
     ledgers = [_ledger(number, [each for each in accounts if each.ledger == number]) for number in sorted({each.ledger for each in accounts})]
     while not subledger.learn(books, MOST_LEARNT):
         pass
@@ -41,7 +41,7 @@ def trial_balance(books: Books) -> Json:
     return {
         "balanced": all(row["difference_fen"] == 0 for row in ledgers) and _reserved_evenly(accounts) and not any(each.difference_fen for each in controls),
         "loans": len(books.loans.own),
-        "transfers": len(books.transfers.own),
+        "transfers": len(books.tables.transfers),
         "ledgers": ledgers,
         "subledger": _principal(controls),
         "controls": dayreport.control_rows(controls),

@@ -173,7 +173,8 @@ class Engine:
         while case.status is Status.RUNNING and time.monotonic() < deadline:
             task = await self._claim(case.id)
             if task is not None:
-                return (await asyncio.shield(task)).case
+                case = (await asyncio.shield(task)).case  # it may still run: somebody else was quicker
+                continue
             await asyncio.sleep(LOOK_S)
             case = await self.find(case.id)
         return case
@@ -215,8 +216,9 @@ class Engine:
     async def _claim(self, case_id: str) -> "asyncio.Task[Known] | None":
         """Return the task that runs a case here, begun now if the case may be taken; one at a time, so that no case runs here twice."""
         async with self._taking:
-            if case_id in self._running:
-                return self._running[case_id]
+            running = self._running.get(case_id)
+            if running is not None and not running.done():
+                return running
             taken = await self.commit(lambda connection: self._taken(connection, case_id))
             return self._started(case_id, self._way.gone(taken, taken.case.version, [])) if taken is not None else None
 

@@ -68,6 +68,7 @@ def supplemented(case: Case, brought: Mapping[str, Any], key: str) -> Json | Non
         "evidence": {**before["evidence"], **brought["evidence"]},
         "documents": [*before.get("documents", ()), *brought["documents"]],
         "supplied": [*before.get("supplied", ()), key],
+        "editors": list(dict.fromkeys([*before.get("editors", ()), *([brought["agent"]] if brought.get("agent") else [])])),
     }
 
 

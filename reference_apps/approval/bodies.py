@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 
+from reference_apps.approval.desk.bodies import PersonId
 from reference_apps.approval.model import Offer, Reason, RiskSaid
 
 Key = Annotated[str, Field(min_length=1, max_length=100)]
@@ -51,6 +52,12 @@ class ApplicationBody(Body):
     other_debt_fen: Fen = 0
     consent: Literal[True] = Field(description="the applicant agrees to the checks and to the loan at the offered rate")
     tenant: str = Field(default="default", pattern="^[a-z0-9_]{1,32}$")
+    agent: PersonId | None = Field(default=None, description="who of the staff brings it in; they may not decide it")
+
+    def asked(self) -> dict[str, Any]:
+        """Return the application as it is kept; one without an agent says nothing of agents, so that its hash is what it was before there were any."""
+        said = self.model_dump(mode="json")
+        return said if self.agent else {name: value for name, value in said.items() if name != "agent"}
 
 
 class Said(BaseModel):
@@ -121,6 +128,7 @@ class SupplementBody(Body):
 
     evidence: Evidence = Evidence()
     documents: Annotated[tuple[Key, ...], Field(max_length=20)] = ()
+    agent: PersonId | None = Field(default=None, description="who of the staff brings it in for the applicant; they may not decide the case")
     consent: Literal[True] = Field(description="the applicant agrees that the checks are made again with this")
 
     @model_validator(mode="after")

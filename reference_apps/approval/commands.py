@@ -1,4 +1,4 @@
-"""The commands of flows and of cases under them: check, show, publish, list, migrate. Each says what it did in a sentence; a refusal names the path."""
+"""The commands of flows, of cases under them, and of reviewers. Each says what it did in a sentence; a refusal names the path."""
 
 import argparse
 import os
@@ -10,6 +10,7 @@ from sqlite3 import Connection
 
 from ctl.kit.database import DatabaseFailed
 from reference_apps.approval import shelf, store
+from reference_apps.approval.desk import following, reviewers
 from reference_apps.approval.flow import migration, modelcheck, picture, reading
 from reference_apps.approval.flow.advance import Refused
 from reference_apps.approval.flow.model import Flow, FlowId
@@ -33,7 +34,10 @@ def run(argv: Sequence[str]) -> int:
     except (FlowRefused, Refused) as error:
         sys.stderr.write(f"refused: {error}\n")
         return REFUSED
-    except NotThere as error:
+    except reviewers.Exists as error:
+        sys.stderr.write(f"refused: {error}\n")
+        return REFUSED
+    except (NotThere, reviewers.Unknown) as error:
         sys.stderr.write(f"{error}\n")
         return NOT_FOUND
     except (DatabaseFailed, OSError) as error:
@@ -45,7 +49,7 @@ def run(argv: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m reference_apps.approval", description="Without a command: serve as an instance.")
     parser.add_argument("--data", type=Path, default=None, help="folder with approval.db; else MSXF_DATA_DIR, else the current folder")
-    nouns = parser.add_subparsers(required=True, metavar="flow | case")
+    nouns = parser.add_subparsers(required=True, metavar="flow | case | reviewer")
     flow = nouns.add_parser("flow", help="the flows that cases follow").add_subparsers(required=True, metavar="check | show | publish | list")
     check = flow.add_parser("check", help="prove that a flow never pays out without what is mandatory")
     check.add_argument("file", type=Path)
@@ -64,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     migrate.add_argument("--to", type=int, default=None, help="the version; else the newest")
     migrate.add_argument("--yes", action="store_true")
     migrate.set_defaults(does=_migrate)
+    reviewers.add_to(nouns, _opened)
     return parser
 
 
@@ -147,7 +152,9 @@ def _sound(file: Path) -> Flow:
 
 def _opened(options: argparse.Namespace) -> Store:
     folder = options.data or Path(os.environ.get("MSXF_DATA_DIR", "."))
-    return Store(folder, "command", f"command#{os.getpid()}")
+    kept = Store(folder, "command", f"command#{os.getpid()}")
+    following.follow(kept)
+    return kept
 
 
 def _now_ms() -> int:

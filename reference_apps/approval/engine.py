@@ -48,8 +48,15 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def _nothing() -> None:
+    """Nobody else has anything to sweep."""
+
+
 class Engine:
-    """Runs the cases of one instance on one event loop; the store is written from one thread and read from another."""
+    """Runs the cases of one instance on one event loop; the store is written from one thread and read from another.
+
+    `on_sweep` is called in the writing thread with every sweep.
+    """
 
     def __init__(self, store: Store, services: Services, retry: Retry, rhythm: Rhythm, flows: Published, clock_ms: Callable[[], int] = now_ms) -> None:
         self._store, self._rhythm, self._clock_ms = store, rhythm, clock_ms
@@ -64,6 +71,11 @@ class Engine:
         self._picked = 0
         self._unreadable: set[str] = set()
         self._pulse: asyncio.Task[None] | None = None
+        self.on_sweep: Callable[[], None] = _nothing
+
+    def now_ms(self) -> int:
+        """Say what time it is for cases."""
+        return self._clock_ms()
 
     async def start(self) -> None:
         """Publish the flows that came with us, and begin to look for cases that should go on. Raises FlowRefused."""
@@ -254,6 +266,7 @@ class Engine:
                     await self.commit(lambda connection: self._store.beat(connection, self._clock_ms()))
                 await self.read(self.flows.refresh)
                 await self._sweep()
+                await self.stored(self.on_sweep)
             except DatabaseFailed as error:
                 log.error("the sweep found the store failing: %s", error)
             await asyncio.sleep(self._rhythm.sweep_s)

@@ -13,6 +13,7 @@ from typing import Any
 
 from ctl.kit.database import Database
 from reference_apps.approval import codec, shelf
+from reference_apps.approval.desk import store as desk
 from reference_apps.approval.flow import questions
 from reference_apps.approval.flow.model import Flow, FlowId, Stage
 from reference_apps.approval.model import FINAL, Case, Status
@@ -32,6 +33,7 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE TABLE IF NOT EXISTS holders (holder TEXT PRIMARY KEY, instance TEXT NOT NULL, until_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outbox (key TEXT PRIMARY KEY, id TEXT NOT NULL, body TEXT NOT NULL, at_ms INTEGER NOT NULL, done_ms INTEGER) WITHOUT ROWID;
 {shelf.SCHEMA}
+{desk.SCHEMA}
 """
 FREE = "holder NOT IN (SELECT holder FROM holders WHERE until_ms > :now AND until_ms <= :now + 2 * :lease)"
 """Nobody alive holds it. A lease that ends later than leases do was written by a clock that has jumped back since: it holds nothing."""

@@ -13,6 +13,8 @@ from ctl.kit.fastapi_problems import answer_problems, problem_answer
 from ctl.kit.problem import Problem
 from reference_apps.approval import applicant, views
 from reference_apps.approval.bodies import ApplicationBody, MigrationBody, SupplementBody
+from reference_apps.approval.desk import page, seat
+from reference_apps.approval.desk import web as desk
 from reference_apps.approval.engine import Engine
 from reference_apps.approval.model import FINAL, Case, Status
 from reference_apps.approval.store import Store
@@ -22,9 +24,12 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
 def build(engine: Engine, store: Store) -> FastAPI:
-    """Return the app over a started engine and its store."""
+    """Return the app over an engine and its store, with the desk seated at them."""
     app = FastAPI(title="approval", version="1", docs_url=None, redoc_url=None)
     answer_problems(app)
+    room = seat.take(engine, store)
+    desk.add_routes(app, room)
+    page.add_pages(app, room)
 
     @app.exception_handler(DatabaseFailed)
     async def unstored(_: Request, error: DatabaseFailed) -> JSONResponse:
@@ -33,7 +38,7 @@ def build(engine: Engine, store: Store) -> FastAPI:
     @app.post("/v1/applications", status_code=201)
     async def apply(body: ApplicationBody, application_id: ApplicationId) -> JSONResponse:
         """201: the case has ended (disbursed or rejected); 202: it goes on, by itself or with a person."""
-        asked = body.model_dump(mode="json")
+        asked = body.asked()
         return _answer(await engine.submit(application_id, asked, _hash(asked)))
 
     @app.post("/v1/applications/{application_id}/resume")

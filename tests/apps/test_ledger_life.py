@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ctl.kit.problem import Problem
 from reference_apps.ledger.algebra import core
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.keeping import entry
+from reference_apps.ledger.keeping import body, entry
 from reference_apps.ledger.loans import chart, happened, lending, posting, standing
 from reference_apps.ledger.loans.allocation import ORDER, Component, Style
 from reference_apps.ledger.loans.chart import RECEIVABLE, Control
@@ -162,7 +162,7 @@ def _keep(books: Books, draft: Books, replayed: Books) -> None:
     """Keep a draft, and replay what the journal would hold of it."""
     facts = entry.of_draft(draft, books)
     draft.keep()
-    entry.fold(replayed, entry.from_json(entry.to_json(facts)))
+    entry.fold(replayed, body.read(body.write([facts]))[0])
 
 
 def _agrees_with_the_order_by_date(books: Books) -> None:

@@ -201,7 +201,7 @@ BAD: dict[str, tuple[str, str, Any, str, str]] = {
     "a day to come": ("POST", "/v1/loans", LOAN | {"disbursed_on": "2025-02-01"}, "k", "disbursed_on: 2025-02-01 has not come yet"),
     "a day long gone": ("POST", "/v1/loans", LOAN | {"disbursed_on": "0001-01-01"}, "k", "disbursed_on"),
     "an empty batch": ("POST", "/v1/transfers", [], "", "body"),
-    "an oversized batch": ("POST", "/v1/transfers", [TRANSFER] * 1001, "", "at most 1000"),
+    "an oversized batch": ("POST", "/v1/transfers", [TRANSFER] * 8001, "", "at most 8000 items"),
     "a true amount": ("POST", "/v1/transfers", [TRANSFER | {"amount": True}], "", "0.amount: Value error, must be a whole number"),
     "an id beyond 128 bits": ("POST", "/v1/transfers", [TRANSFER | {"id": str(2**128)}], "", "0.id"),
     "a control account": ("POST", "/v1/transfers", [TRANSFER | {"debit_account_id": 1101}], "", "account 1101 (principal) is a control account"),

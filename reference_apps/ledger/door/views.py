@@ -31,13 +31,13 @@ def results(values: Sequence[Result]) -> Json:
 
 def trial_balance(books: Books) -> Json:
     """Add up every account by ledger, and compare the loans with their control account."""
-    accounts = list(books.accounts.own.values())
+    accounts = list(books.tables.accounts.values())
     ledgers = [_ledger(number, [each for each in accounts if each.ledger == number]) for number in sorted({each.ledger for each in accounts})]
     subledger = _subledger(books)
     return {
         "balanced": all(row["difference_fen"] == 0 for row in ledgers) and _reserved_evenly(accounts) and subledger["difference_fen"] == 0,
         "loans": len(books.loans.own),
-        "transfers": len(books.transfers.own),
+        "transfers": len(books.tables.transfers),
         "ledgers": ledgers,
         "subledger": subledger,
         "accounts": [_balance(each) for each in accounts],

@@ -1,15 +1,16 @@
 """What one request changed, as facts: written to the journal, and folded back into the books at start. Pure.
 
 Only what was created is kept (transfers with their timestamps, burnt ids, loans, what happened to them, stored replies) and which transfers expired; every
-balance is derived from it. A row that an older ledger would misread names its version, which that ledger does not know: it refuses the journal.
+balance is derived from it.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from reference_apps.ledger.algebra import core
-from reference_apps.ledger.algebra.model import ACCOUNT_LIMITS, LINKED, Account, Pending, Transfer
+from reference_apps.ledger.algebra import bulk, core
+from reference_apps.ledger.algebra.layout import Records
+from reference_apps.ledger.algebra.model import Account, Pending, Transfer
 from reference_apps.ledger.books import Books
 from reference_apps.ledger.keeping import loanrows
 from reference_apps.ledger.keeping.reply import Reply
@@ -17,20 +18,17 @@ from reference_apps.ledger.loans import posting
 from reference_apps.ledger.loans.happening import Happening
 from reference_apps.ledger.loans.loan import Loan
 
-VERSION = 3
-"""Of the rows: 1 knows single and linked transfers only, and is not written out; 2 knows every flag; 3 knows what can happen to a loan besides."""
-FLAGS_VERSION = 2
-STOP = {"id": 0, "version": VERSION}
-"""Stands among the accounts of an entry that a ledger of before would read without seeing what happened: there it is a row of a version to come."""
-FIRST_FLAGS: Mapping[type, int] = {Account: LINKED | ACCOUNT_LIMITS, Transfer: LINKED}
+VERSION = 2
+"""Of the rows of accounts and transfers in JSON: 1 knows single and linked transfers only, and is not written out; 2 knows every flag."""
+NO_SUMS = {"debits_pending": 0, "debits_posted": 0, "credits_pending": 0, "credits_posted": 0, "closed_by": 0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """The facts of one request; empty members changed nothing. `happened` is (loan id, happening), `reply` is (scope, reply)."""
 
-    accounts: tuple[Account, ...] = ()
-    transfers: tuple[Transfer, ...] = ()
+    accounts: Sequence[Account] = ()
+    transfers: Sequence[Transfer] = ()
     expired: tuple[int, ...] = ()
     burnt: tuple[int, ...] = ()
     opened: Loan | None = None
@@ -46,7 +44,7 @@ def of_draft(draft: Books, below: Books) -> Entry:
     loan = next(iter(draft.loans.own.values()), None)
     known = below.loans.get(loan.id) if loan else None
     return Entry(
-        accounts=tuple(account for account in draft.accounts.own.values() if below.accounts.get(account.id) is None),
+        accounts=tuple(replace(account, **NO_SUMS) for account in draft.accounts.own.values() if below.accounts.get(account.id) is None),
         transfers=tuple(draft.transfers.own.values()),
         expired=tuple(pending_id for pending_id, state in draft.pendings.own.items() if state is Pending.EXPIRED),
         burnt=tuple(draft.burnt.own),
@@ -58,12 +56,19 @@ def of_draft(draft: Books, below: Books) -> Entry:
 
 def fold(books: Books, entry: Entry) -> None:
     """Enter the facts into the books: what replay does with every entry, in order."""
-    for account in entry.accounts:
-        books.accounts.put(account.id, account)
-        books.last_ns = max(books.last_ns, account.timestamp)
-    for transfer in entry.transfers:
-        core.record(books, transfer)
-        posting.keep(books, transfer)
+    if isinstance(entry.accounts, Records):
+        bulk.reopen(books, entry.accounts.batch)
+    else:
+        for account in entry.accounts:
+            books.accounts.put(account.id, account)
+            books.last_ns = max(books.last_ns, account.timestamp)
+    if isinstance(entry.transfers, Records):
+        bulk.replay(books, entry.transfers.batch)
+        posting.keep_all(books, entry.transfers.batch)
+    else:
+        for transfer in entry.transfers:
+            core.record(books, transfer)
+            posting.keep(books, transfer)
     for pending_id in entry.expired:
         core.record_expiry(books, pending_id)
     for burnt in entry.burnt:
@@ -81,13 +86,17 @@ def fold(books: Books, entry: Entry) -> None:
         books.replies.put(*entry.reply)
 
 
+def lasting(loans: Iterable[Loan], replies: Iterable[tuple[str, Reply]]) -> Iterator[Entry]:
+    """Yield what of the books is neither account nor transfer, as entries that fold into the same again."""
+    for loan in loans:
+        yield Entry(opened=replace(loan, happenings=()))
+        yield from (Entry(happened=(loan.id, happening)) for happening in loan.happenings)
+    yield from (Entry(reply=reply) for reply in replies)
+
+
 def to_json(entry: Entry) -> dict[str, Any]:
-    """Return the entry JSON-ready; what is empty is left out."""
+    """Return what of the entry is written as JSON: all but accounts, transfers and ids of transfers. What is empty is left out."""
     written = {
-        "accounts": [_row(account) for account in entry.accounts] + ([STOP] if entry.happened else []),
-        "transfers": [_row(transfer) for transfer in entry.transfers],
-        "expired": list(entry.expired),
-        "burnt": list(entry.burnt),
         "opened": loanrows.to_row(entry.opened) if entry.opened else None,
         "happened": [entry.happened[0], loanrows.happening_to_row(entry.happened[1])] if entry.happened else None,
         "reply": [entry.reply[0], asdict(entry.reply[1])] if entry.reply else None,
@@ -96,12 +105,12 @@ def to_json(entry: Entry) -> dict[str, Any]:
 
 
 def from_json(written: Mapping[str, Any]) -> Entry:
-    """Return the entry that `to_json` wrote; `repaid` is how repayments were written when nothing else could happen."""
+    """Return the entry that `to_json` wrote, or one of the time when everything in it was JSON; `repaid` is how repayments were written then."""
     happened, repaid, reply, opened = (written.get(name) for name in ("happened", "repaid", "reply", "opened"))
     known = (happened[0], loanrows.happening_from_row(happened[1])) if happened else None
     paid = (repaid[0], loanrows.repayment_from_row(repaid[1])) if repaid else None
     return Entry(
-        accounts=tuple(Account(**_fields(row)) for row in written.get("accounts", ()) if row != STOP),
+        accounts=tuple(Account(**_fields(row)) for row in written.get("accounts", ())),
         transfers=tuple(Transfer(**_fields(row)) for row in written.get("transfers", ())),
         expired=tuple(written.get("expired", ())),
         burnt=tuple(written.get("burnt", ())),
@@ -109,12 +118,6 @@ def from_json(written: Mapping[str, Any]) -> Entry:
         happened=known or paid,
         reply=(reply[0], Reply(**reply[1])) if reply else None,
     )
-
-
-def _row(value: Account | Transfer) -> dict[str, int]:
-    """Return the fields that are not at their default; most are zero."""
-    row = {field.name: getattr(value, field.name) for field in fields(value) if getattr(value, field.name) != 0 or field.name in ("amount", "id")}
-    return row | {"version": FLAGS_VERSION} if value.flags & ~FIRST_FLAGS[type(value)] else row
 
 
 def _fields(row: Mapping[str, int]) -> dict[str, int]:

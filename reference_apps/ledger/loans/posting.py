@@ -10,8 +10,11 @@ from dataclasses import replace
 from datetime import date
 from itertools import accumulate
 
+import numpy as np
+
 from ctl.kit.problem import Problem
 from reference_apps.ledger.algebra import core
+from reference_apps.ledger.algebra.layout import Batch, Records
 from reference_apps.ledger.algebra.model import Status, Transfer, TransferFlag
 from reference_apps.ledger.books import Books
 from reference_apps.ledger.loans import chart, happened
@@ -153,7 +156,17 @@ def keep(books: Books, movement: Transfer) -> None:
     books.posted.put(movement.user_data_64, replace(was, **{field: getattr(was, field) + fen, "through": max(was.through, through)}))
 
 
+def keep_all(books: Books, batch: Batch) -> None:
+    """Count every transfer of a batch as `keep` does, looking only at those that name a loan and one of its earnings."""
+    earning = (batch["user_data_64"] != 0) & np.isin(batch["code"], _EARNING_CODES)
+    if earning.any():
+        movements: Records[Transfer] = Records(batch[earning])
+        for movement in movements:
+            keep(books, movement)
+
+
 _EARNING_SIDES = {
     int(business): (field, {int(control) for control in EARNING[business]}, int(EARNING[business][0]))
     for business, field in zip(EARNED, ("interest_fen", "fee_fen", "penalty_fen"), strict=True)
 }
+_EARNING_CODES = np.array(sorted(_EARNING_SIDES))

@@ -16,6 +16,7 @@ from bench.report import Report, percentile
 from ctl.kit.calls import Answer
 from reference_apps.approval.bodies import ApplicationBody
 from reference_apps.approval.engine import Engine, Rhythm
+from reference_apps.approval.flow import advance, conditions
 from reference_apps.approval.flow.advance import Retry
 from reference_apps.approval.published import Published, bundled
 from reference_apps.approval.services import Patience, Services
@@ -49,6 +50,7 @@ def run(report: Report) -> None:
     best, commits = max(asyncio.run(_engine()) for _ in range(ROUNDS))
     report.at_least("automatic path, engine only, durable", best, ENGINE_GOAL, "applications/s")
     report.note("applications that share a commit", 2 * APPLICATIONS / commits, "applications")
+    report.note("one condition of an edge", _condition_us(), "us")
     _through_the_gateway(report)
 
 
@@ -70,6 +72,16 @@ async def _engine() -> tuple[float, int]:
     if counts != {"disbursed": APPLICATIONS} or len(neighbours.loans) != APPLICATIONS:
         raise AssertionError(f"{counts} and {len(neighbours.loans)} loans of {APPLICATIONS} applications")
     return APPLICATIONS / took, commits
+
+
+def _condition_us() -> float:
+    """Return what it costs to decide a condition of the flow, the compiled one, with the facts gathered anew."""
+    body = ApplicationBody.model_validate(application(CUSTOMERS[1], "bench")).model_dump(mode="json")
+    case, times = advance.begun(bundled()[0], "bench", body, 1), 20_000
+    began = perf_counter()
+    for _ in range(times):
+        conditions.holds("profile == 'normal' and not contains(missing, 'jd')", advance.facts(case, ()))
+    return 1e6 * (perf_counter() - began) / times
 
 
 async def _submitted(engine: Engine, asked: list[dict[str, Any]]) -> None:

@@ -1,7 +1,6 @@
-"""Carries cases along their flows: asks, writes each stretch of the way in one commit, and picks up what a dead instance left behind.
+"""The cases of one instance: taken in, carried on, changed by people and applicants, and picked up where a dead instance left them.
 
-A stretch ends where the case comes to rest or money is about to leave: up to there nothing is written, so a new application is one commit, then the
-payout, then one more. What crashes in a stretch is walked again; every question has a key of its own, so that asking twice changes nothing.
+Every case runs here at most once at a time; what somebody else has moved on is left alone.
 """
 
 import asyncio
@@ -9,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from sqlite3 import Connection
 from typing import Any, TypeVar
 
@@ -17,13 +16,14 @@ from ctl.kit.database import DatabaseFailed
 from ctl.kit.problem import Problem
 from reference_apps.approval import store as cases
 from reference_apps.approval.commits import Commits
-from reference_apps.approval.flow import advance, migration, questions
+from reference_apps.approval.flow import advance, migration
 from reference_apps.approval.flow.advance import Refused, Retry
-from reference_apps.approval.flow.model import Flow, Kind
-from reference_apps.approval.model import Case, Judgement, Said, Status
-from reference_apps.approval.published import Published
+from reference_apps.approval.flow.model import Flow
+from reference_apps.approval.model import Case, Judgement, Status
+from reference_apps.approval.published import Published, Unpublished
 from reference_apps.approval.services import Services
-from reference_apps.approval.store import Event, Known, Lost, Store, noted
+from reference_apps.approval.store import Known, Store, noted
+from reference_apps.approval.way import Way, unknown
 
 MOST_AT_ONCE = 16
 LOOK_S = 0.05
@@ -59,15 +59,17 @@ class Engine:
     """
 
     def __init__(self, store: Store, services: Services, retry: Retry, rhythm: Rhythm, flows: Published, clock_ms: Callable[[], int] = now_ms) -> None:
-        self._store, self._services, self._retry, self._rhythm, self._clock_ms = store, services, retry, rhythm, clock_ms
+        self._store, self._rhythm, self._clock_ms = store, rhythm, clock_ms
         self.flows = flows
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._readers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reading")
         self.commit = Commits(store.write, self._disk)
         self._look = Commits(store.read, self._readers)
+        self._way = Way(store, services, retry, flows, self.commit, self._look, clock_ms)
         self._taking = asyncio.Lock()
         self._running: dict[str, asyncio.Task[Known]] = {}
         self._picked = 0
+        self._unreadable: set[str] = set()
         self._pulse: asyncio.Task[None] | None = None
         self.on_sweep: Callable[[], None] = _nothing
 
@@ -166,7 +168,7 @@ class Engine:
         """Return a case. Raises Problem (404)."""
         case = await self.read(lambda: self._store.find(case_id))
         if case is None:
-            raise _unknown(case_id)
+            raise unknown(case_id)
         return case
 
     async def stored(self, work: Callable[[], Result]) -> Result:
@@ -183,7 +185,8 @@ class Engine:
         while case.status is Status.RUNNING and time.monotonic() < deadline:
             task = await self._claim(case.id)
             if task is not None:
-                return (await asyncio.shield(task)).case
+                case = (await asyncio.shield(task)).case  # it may still run: somebody else was quicker
+                continue
             await asyncio.sleep(LOOK_S)
             case = await self.find(case.id)
         return case
@@ -198,7 +201,7 @@ class Engine:
         except Refused as error:
             raise Problem(409, error.code, str(error), remedy=REMEDIES.get(error.code, "")) from error
         if changed is None:
-            raise _unknown(case_id)
+            raise unknown(case_id)
         return changed
 
     def _change(
@@ -208,7 +211,7 @@ class Engine:
         known = cases.known(connection, case_id)
         if known is None:
             return None
-        before, flow = self._named(known.case)
+        before, flow = self.flows.named(known.case)
         after = how(flow, before)
         if after is before:
             return known
@@ -225,10 +228,11 @@ class Engine:
     async def _claim(self, case_id: str) -> "asyncio.Task[Known] | None":
         """Return the task that runs a case here, begun now if the case may be taken; one at a time, so that no case runs here twice."""
         async with self._taking:
-            if case_id in self._running:
-                return self._running[case_id]
+            running = self._running.get(case_id)
+            if running is not None and not running.done():
+                return running
             taken = await self.commit(lambda connection: self._taken(connection, case_id))
-            return self._started(case_id, self._gone(taken, taken.case.version, [])) if taken is not None else None
+            return self._started(case_id, self._way.gone(taken, taken.case.version, [])) if taken is not None else None
 
     def _taken(self, connection: Connection, case_id: str) -> Known | None:
         """Take over a case that nobody alive holds, or wake one that waits and is due; None when nothing is to be run here."""
@@ -253,56 +257,7 @@ class Engine:
         if known is not None:
             return known
         case = advance.begun(self.flows.newest, case_id, application, self._clock_ms())
-        return await self._gone(Known(case, body_hash), 0, [noted(case, "received", {})])
-
-    async def _gone(self, known: Known, since: int, events: list[Event]) -> Known:
-        """Carry a case as far as it goes; `since` is the version that stands in the store, 0 for a case that is not there yet."""
-        case, flow = self._named(known.case)
-        try:
-            while case.status is Status.RUNNING:
-                pays, owed = flow.stages[case.stage].kind is Kind.DISBURSE, None
-                if pays and since < case.version:
-                    await self._write(flow, Known(case, known.body_hash), since, events)
-                    owed = questions.owed(flow, case) if not since else None
-                    since, events = case.version, []
-                at, said = case.stage, await (self._paid(flow, case, owed) if pays else self._services.ask(case, flow.stages[case.stage]))
-                case = advance.advance(flow, case, said, self._retry, self._clock_ms())
-                events.append(_heard(case, at, said))
-            if since < case.version:
-                await self._write(flow, Known(case, known.body_hash), since, events)
-        except Lost as error:
-            log.warning("%s", error)
-            return await self._winner(case.id)
-        except DatabaseFailed as error:
-            log.error("application %s stops at %s: %s", case.id, case.stage, error)
-            raise Problem(503, "not_stored", f"application {case.id} could not be stored: {error}", remedy="send it again with the same key") from error
-        if case.status not in (Status.DISBURSED, Status.REJECTED):
-            log.warning("application %s is %s: %s", case.id, case.status, "; ".join(reason.en for reason in case.reasons))
-        return Known(case, known.body_hash)
-
-    async def _write(self, flow: Flow, known: Known, since: int, events: list[Event]) -> None:
-        """Commit a stretch of the way. Raises Lost when somebody else was first."""
-        case = known.case
-        if since:
-            await self.commit(lambda connection: self._store.save(connection, flow, case, since, events))
-        elif await self.commit(lambda connection: self._store.begin(connection, flow, case, known.body_hash, events)) is not None:
-            raise Lost(f"application {case.id} was taken in by another instance at the same time")
-
-    async def _paid(self, flow: Flow, case: Case, owed: Mapping[str, Any] | None) -> Said:
-        """Have paid out what stands in the outbox: the very words that were committed, whichever instance says them. `owed`: we have just written them."""
-        message = owed or await self.read(lambda: self._store.owed(case.id)) or questions.ledger_question(flow, case)
-        return await self._services.pay(case, message)
-
-    async def _winner(self, case_id: str) -> Known:
-        known = await self.read(lambda: self._store.known(case_id))
-        if known is None:
-            raise _unknown(case_id)
-        return known
-
-    def _named(self, case: Case) -> tuple[Case, Flow]:
-        """Return the case with its flow; one of before there were flows gets the name of its flow's content."""
-        flow = self.flows.of(case.flow)
-        return (case if case.flow.hash else replace(case, flow=flow.id)), flow
+        return await self._way.gone(Known(case, body_hash), 0, [noted(case, "received", {})])
 
     async def _beat_and_sweep(self) -> None:
         while True:
@@ -321,19 +276,31 @@ class Engine:
         room = MOST_AT_ONCE - self._picked
         if room <= 0:
             return
-        due = await self.read(lambda: self._store.due(self._clock_ms(), MOST_AT_ONCE + len(self._running)))
-        for case_id in [each for each in due if each not in self._running][:room]:
-            task = await self._claim(case_id)
+        passed_over = self._running.keys() | self._unreadable
+        due = await self.read(lambda: self._store.due(self._clock_ms(), MOST_AT_ONCE + len(passed_over)))
+        for case_id in [each for each in due if each not in passed_over][:room]:
+            task = await self._claimed(case_id)
             if task is not None:
                 log.info("application %s is picked up", case_id)
                 self._picked += 1
                 task.add_done_callback(self._seen)
 
+    async def _claimed(self, case_id: str) -> "asyncio.Task[Known] | None":
+        """Claim a case for the sweep. One that cannot be read must not keep the others waiting: it is passed over until we start again."""
+        try:
+            return await self._claim(case_id)
+        except (Unpublished, LookupError, TypeError, ValueError) as error:
+            log.error("application %s cannot be gone on with here: %s: %s", case_id, type(error).__name__, error)
+            self._unreadable.add(case_id)
+            return None
+
     def _seen(self, task: "asyncio.Task[Known]") -> None:
         """A picked-up case has nobody to be told: its failure is in the log, and the next sweep tries again."""
         self._picked -= 1
-        if not task.cancelled():
-            task.exception()
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, Problem):
+            log.error("%s cannot be gone on with here", task.get_name(), exc_info=error)
+            self._unreadable.add(task.get_name().removeprefix("application "))
 
 
 REMEDIES = {
@@ -347,12 +314,3 @@ REMEDIES = {
 
 def _to_version(new: Flow, case: Case, at_ms: int) -> Case:
     return case if case.flow == new.id else migration.migrated(new, case, at_ms)
-
-
-def _heard(case: Case, at: str, said: Said) -> Event:
-    outcome = {"outcome": case.trail[-1].outcome} if case.trail and case.status is not Status.WAITING else {}
-    return noted(case, said.kind, {"at": at, **outcome, **{name: getattr(said, name) for name in said.__slots__}})
-
-
-def _unknown(case_id: str) -> Problem:
-    return Problem(404, "application_not_found", f"there is no application {case_id}", remedy="GET /v1/applications lists them")

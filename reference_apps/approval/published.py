@@ -1,11 +1,13 @@
 """The flows in force for one instance: those that came with it are published at start, the newest takes new cases, older ones lead theirs to the end."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from reference_apps.approval import shelf
 from reference_apps.approval.flow import reading
 from reference_apps.approval.flow.model import Flow, FlowId
+from reference_apps.approval.model import Case
 from reference_apps.approval.store import Store
 
 BUNDLED = Path(__file__).parent / "flows"
@@ -62,6 +64,11 @@ class Published:
                 raise Unpublished(f"flow {flow_id} is not published here; publish it with `python -m reference_apps.approval flow publish FILE`")
             self._read[flow_id] = known
         return known
+
+    def named(self, case: Case) -> tuple[Case, Flow]:
+        """Return the case with its flow; one of before there were flows gets the name of its flow's content. Raises Unpublished."""
+        flow = self.of(case.flow)
+        return (case if case.flow.hash else replace(case, flow=flow.id)), flow
 
     def version(self, name: str, version: int | None) -> Flow | None:
         """Return a published version of a flow (None: the newest), None when there is none."""

@@ -185,8 +185,7 @@ class Store:
     def owed(self, case_id: str) -> Mapping[str, Any] | None:
         """Return what was written to be paid out for a case, None when nothing was."""
         with self.read() as connection:
-            row = connection.execute("SELECT body FROM outbox WHERE key = ?", (questions.disbursement_key(case_id),)).fetchone()
-        return codec.plain(row[0]) if row else None
+            return owed(connection, case_id)
 
     def history(self, case_id: str) -> list[Event]:
         with self.read() as connection:
@@ -246,6 +245,12 @@ def known(connection: Connection, case_id: str) -> Known | None:
     """Return a case as it stands in this transaction."""
     row = connection.execute("SELECT content, body_hash FROM cases WHERE id = ?", (case_id,)).fetchone()
     return Known(codec.decode(row[0]), row[1]) if row else None
+
+
+def owed(connection: Connection, case_id: str) -> Mapping[str, Any] | None:
+    """Return what was written to be paid out for a case, None when nothing was."""
+    row = connection.execute("SELECT body FROM outbox WHERE key = ?", (questions.disbursement_key(case_id),)).fetchone()
+    return codec.plain(row[0]) if row else None
 
 
 def _events(row: Event) -> list[Event]:

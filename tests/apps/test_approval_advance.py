@@ -149,6 +149,7 @@ def test_a_service_that_is_away_is_asked_again_with_growing_pauses_and_then_a_pe
     assert "a person takes over" in given_up.reasons[0].en
     resumed = advance.resumed(LOAN, given_up, NOW)
     assert (resumed.stage, resumed.attempts) == ("risk", 0)
+    assert advance.resumed(LOAN, resumed, NOW) is resumed, "what runs is left alone"
     assert after(given_up, by("ops")).stage == "risk", "a person of operations sends it back to where it failed"
     assert after(begun, PASS).attempts == 0, "an answer forgets the silence before it"
 
@@ -283,7 +284,7 @@ def done(stands: Case, deed: Any) -> Case | None:
         case Judgement():
             return advance.judged(LOAN, stands, deed, NOW)
         case "resume":
-            return advance.resumed(LOAN, stands, NOW)
+            return advance.resumed(LOAN, stands, NOW) if stands.status is not Status.RUNNING else None
         case "supply":
             return brought(stands)
         case "wake":
@@ -293,7 +294,7 @@ def done(stands: Case, deed: Any) -> Case | None:
             return advance.advance(LOAN, stands, deed, RETRY, NOW) if fits else None
 
 
-@settings(deadline=None, max_examples=600)
+@settings(deadline=None, max_examples=300)
 @given(st.lists(deeds, max_size=45))
 def test_nothing_is_approved_without_its_checks_whatever_happens_in_whatever_order(said: list[Any]) -> None:
     begun, fraud, risk, payouts = case(), False, False, 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from sqlite3 import Connection
@@ -15,7 +16,7 @@ from reference_apps.approval.commits import Commits
 from reference_apps.approval.flow.model import Outcome
 from reference_apps.approval.model import Case, Judgement, Status
 from reference_apps.approval.store import LEASE_MS
-from tests.apps.approval_world import ASKED, Clock, Instance, Killed, Neighbours, doubtful, silent, until
+from tests.apps.approval_world import ASKED, FLOWS, Clock, Instance, Killed, Neighbours, doubtful, silent, until
 
 DAY_MS = 86_400_000
 
@@ -272,6 +273,32 @@ def test_an_open_breaker_leads_to_the_stated_fallback_without_a_call_and_never_t
         assert (stands.stage, stands.resumable, neighbours.asked["risk"]) == ("trouble", True, asked)
         assert "it has failed too often" in stands.reasons[0].en
         assert not neighbours.loans
+        await one.engine.stop()
+
+    asyncio.run(story())
+
+
+OLD = (
+    '{"amount_fen":null,"application":%s,"attempts":1,"created_ms":1,"evidence":{},"id":"old","loan_id":null,"offer":null,"passed":["fraud"],'
+    '"reasons":[{"code":"risk_unavailable","en":"away","zh":"away"}],"resumable":true,"retry_ms":9,"stage":"risk","status":"waiting","updated_ms":2,"version":3}'
+)
+
+
+def test_a_case_of_before_there_were_flows_is_taken_up_and_one_that_cannot_be_read_keeps_nobody_waiting(tmp_path: Path) -> None:
+    async def story() -> None:
+        neighbours = Neighbours()
+        one = Instance(tmp_path, neighbours)
+        row = "INSERT INTO cases (id, body_hash, status, version, holder, retry_ms, content) VALUES (?, 'hash', 'waiting', 3, '', 9, ?)"
+        with one.store.write() as connection:
+            for number in range(40):
+                connection.execute(row, (f"spoilt-{number}", '{"flow": ["loan", 7, "unknown"]}' if number % 2 else "{"))
+            connection.execute(row, ("old", OLD % json.dumps(ASKED)))
+            connection.execute("INSERT INTO events VALUES ('old', 1, 1, 'received', '{}')")
+        await one.started()
+        await until(lambda: one.store.counts() == {"disbursed": 1, "waiting": 40})
+        ended = await one.engine.find("old")
+        assert (ended.flow, ended.loan_id, neighbours.asked["fraud"]) == (FLOWS[0].id, "LN0", 0)
+        assert [event.kind for event in one.store.history("old")] == ["received", "retried", "risk_said", "disbursed"]
         await one.engine.stop()
 
     asyncio.run(story())

@@ -94,7 +94,9 @@ def woken(flow: Flow, case: Case, now_ms: int) -> Case:
 
 
 def resumed(flow: Flow, case: Case, now_ms: int) -> Case:
-    """Return a parked case as it goes on where it stopped, with its attempts before it again. Raises Refused when it cannot."""
+    """Return a parked case as it goes on where it stopped, with its attempts before it again; one that runs is left alone. Raises Refused when it cannot."""
+    if case.status is Status.RUNNING:
+        return case
     if not case.resumable:
         raise Refused("not_resumable", f"application {case.id} is {case.status}: {'; '.join(each.en for each in case.reasons)}")
     stage = case.came_from if case.status is Status.MANUAL else case.stage

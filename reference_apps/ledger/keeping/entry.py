@@ -4,7 +4,7 @@ Only what was created is kept (transfers with their timestamps, burnt ids, loans
 balance is derived from it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -84,6 +84,14 @@ def fold(books: Books, entry: Entry) -> None:
         books.loans.put(loan_id, loan.having(happening))
     if entry.reply:
         books.replies.put(*entry.reply)
+
+
+def lasting(loans: Iterable[Loan], replies: Iterable[tuple[str, Reply]]) -> Iterator[Entry]:
+    """Yield what of the books is neither account nor transfer, as entries that fold into the same again."""
+    for loan in loans:
+        yield Entry(opened=loan)
+        yield from (Entry(happened=(loan.id, happening)) for happening in loan.happenings)
+    yield from (Entry(reply=reply) for reply in replies)
 
 
 def to_json(entry: Entry) -> dict[str, Any]:

@@ -184,7 +184,7 @@ def edit(path: Path, **fields: Any) -> None:
 
 DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a bit of a column": (lambda place: flip(place / "transfers.amount.bin"), "transfers.amount.bin is not what was written"),
-    "a column cut off": (lambda place: cut(place / "account_ids.lo.bin"), "account_ids.lo.bin has 95 bytes instead of 96"),
+    "a column cut off": (lambda place: cut(place / "account_ids.lo.bin"), "account_ids.lo.bin has"),
     "a column that is gone": (lambda place: (place / "transfers.debit.bin").unlink(), "transfers.debit.bin"),
     "a bit of the lines": (lambda place: flip(place / "lines.jsonl"), "lines.jsonl is not what was written"),
     "a bit of the manifest": (lambda place: flip(place / "manifest.json"), "manifest"),

@@ -16,11 +16,12 @@ from reference_apps.ledger.keeping.desk import Desk
 
 def main() -> None:
     try:
-        place = settings.place(config, Identity.from_environ().data_dir)
+        data_dir = Identity.from_environ().data_dir
+        place = settings.place(config, data_dir)
         lending = policy.load(config)
     except ValueError as error:
         raise SystemExit(f"ledger does not start: {error}") from error
-    desk = Desk(place, on_fenced=_go)
+    desk = Desk(place, on_fenced=_go, snapshots=data_dir / "snapshots")
 
     async def open_books() -> None:
         await desk.open(writer.epoch())

@@ -136,6 +136,11 @@ class AccountTable:
         largest = max(int(self.columns[name][rows].max(initial=0)) for name in SUMS for rows in touched)
         return largest + total <= NARROW
 
+    def found(self) -> None:
+        """Take the columns as they were filled from elsewhere."""
+        self.ids.build()
+        self._bound = max(int(self.columns.used(name).max(initial=0)) for name in SUMS)
+
     def _put_sums(self, row: int, account: Account) -> None:
         sums = account.debits_pending, account.debits_posted, account.credits_pending, account.credits_posted
         largest, wide = max(sums), not 0 <= min(sums) <= max(sums) <= NARROW

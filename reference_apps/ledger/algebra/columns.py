@@ -3,7 +3,7 @@
 Room is taken generously and filled late: memory that was never written to costs nothing, so a column of zeros has no size.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,13 @@ class Columns:
         """Return a column to write into."""
         self._blank.discard(name)
         return self._arrays[name]
+
+    def begin_with(self, count: int, names: Iterable[str]) -> Mapping[str, NDArray[np.unsignedinteger]]:
+        """Make empty columns `count` rows long, all zero but for those that are named, which are returned to be filled."""
+        self._make_room(count)
+        self.count = count
+        self._blank -= set(names)
+        return {name: self.used(name) for name in names}
 
     def _make_room(self, wanted: int) -> None:
         """Grow column by column, so that no more than one is there twice at a time."""

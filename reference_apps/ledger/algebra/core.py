@@ -146,8 +146,9 @@ def record(books: Books, transfer: Transfer) -> None:
 
 
 def record_expiry(books: Books, pending_id: int) -> None:
-    """Release a pending transfer whose time has come."""
-    _release(books, pending_id, Pending.EXPIRED, 0)
+    """Release a pending transfer whose time has come. Whatever comes after it is not of a time before it."""
+    expired = _release(books, pending_id, Pending.EXPIRED, 0)
+    books.last_ns = max(books.last_ns, expired.expires_ns - 1)
 
 
 def _reserve(books: Books, transfer: Transfer) -> None:
@@ -161,8 +162,8 @@ def _reserve(books: Books, transfer: Transfer) -> None:
         books.accounts.put(transfer.credit_account_id, replace(_account(books, transfer.credit_account_id), closed_by=transfer.id))
 
 
-def _release(books: Books, pending_id: int, state: Pending, posted: int) -> None:
-    """Resolve a pending transfer: what it reserved is free, what is posted of it has moved, what it had closed is open."""
+def _release(books: Books, pending_id: int, state: Pending, posted: int) -> Transfer:
+    """Resolve a pending transfer and return it: what it reserved is free, what is posted of it has moved, what it had closed is open."""
     pending = books.transfers.get(pending_id)
     if pending is None or books.pendings.get(pending_id) is not Pending.PENDING:
         raise ValueError(f"transfer {pending_id} is to be {state}, but it is not pending in the books")
@@ -172,6 +173,7 @@ def _release(books: Books, pending_id: int, state: Pending, posted: int) -> None
         account = _account(books, account_id)
         if account.closed_by == pending_id:
             books.accounts.put(account_id, replace(account, closed_by=0))
+    return pending
 
 
 def _shift(books: Books, transfer: Transfer, pending: int, posted: int) -> None:

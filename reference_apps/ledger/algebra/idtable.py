@@ -13,7 +13,7 @@ from reference_apps.ledger.algebra.layout import LOW, Rows, U64s
 FIRST_BITS = 8
 FULL = 3 / 8
 """Of the slots: beyond it the search for an id that is not there becomes long."""
-MOVED_AT_LEAST, MOVED_TIMES = 64, 4
+MOVED_AT_LEAST, MOVED_TIMES, BUILT_AT_ONCE = 64, 4, 2**16
 ROW_BITS, ROW = 32, 2**32 - 1
 SALT = hash("rows by id") & LOW
 """Another one in every process, so that nobody can choose ids that collide."""
@@ -117,6 +117,14 @@ class IdTable:
         self._make_room(1)
         self._table.put_one(_hash(new), first)
         return first
+
+    def build(self) -> None:
+        """Enter every id there is into a table of its own: the columns were filled from elsewhere."""
+        self._table, self._old = self._table.larger(self.ids.count), None
+        lo, hi = self.ids.used("lo"), self.ids.used("hi")
+        for begin in range(0, len(lo), BUILT_AT_ONCE):
+            part = slice(begin, begin + BUILT_AT_ONCE)
+            self._table.put(_hashes(lo[part], hi[part]), np.arange(begin, begin + len(lo[part])))
 
     def _search(self, table: Slots, lo: U64s, hi: U64s, hashes: U64s, found: Rows) -> None:
         slots, last = table.slots, len(table.slots) - 1

@@ -4,6 +4,7 @@ A transfer names its accounts and its pending transfer by row number; its ledger
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from reference_apps.ledger.algebra.byid import ById
 from reference_apps.ledger.algebra.columns import Columns
 from reference_apps.ledger.algebra.idtable import IdTable
 from reference_apps.ledger.algebra.layout import LOW, Batch, Rows
-from reference_apps.ledger.algebra.model import Pending, Transfer
+from reference_apps.ledger.algebra.model import LAST_NS, Pending, Transfer
 
 DTYPES = {
     "amount": "u8",
@@ -34,6 +35,23 @@ ENTERED = ("amount", "timestamp", "user_data_128", "user_data_128_hi", "user_dat
 STATES = (None, Pending.PENDING, Pending.POSTED, Pending.VOIDED, Pending.EXPIRED)
 """What became of a pending transfer, by its number in the column `state`."""
 _NUMBERS: Mapping[Pending, int] = {state: number for number, state in enumerate(STATES) if state}
+PENDING_NUMBER = _NUMBERS[Pending.PENDING]
+
+
+HALF = 2**32 - 1
+AT_ONCE = 2**18
+"""Rows that a search looks at together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which transfers are looked for; None: whatever it is. `account` is a row number, `since_ns` the first moment, `until_ns` the first one after."""
+
+    account: int | None = None
+    code: int | None = None
+    user_data_64: int | None = None
+    since_ns: int = 0
+    until_ns: int = LAST_NS
 
 
 class TransferTable:
@@ -96,6 +114,35 @@ class TransferTable:
     def values(self) -> Iterator[Transfer]:
         """Yield every transfer, the oldest first."""
         return (self.at(row) for row in range(len(self)))
+
+    def rows(self, wanted: Wanted, limit: int | None = None) -> Rows:
+        """Return the row numbers of the transfers wanted, the oldest first, at most `limit`. What is added meanwhile is not looked at."""
+        stamps = self.columns.used("timestamp")
+        begin, end = (int(np.searchsorted(stamps, np.uint64(moment))) for moment in (max(0, wanted.since_ns), max(0, wanted.until_ns)))
+        found: list[Rows] = []
+        count = 0
+        while begin < end and (limit is None or count < limit):
+            part = slice(begin, min(end, begin + AT_ONCE))
+            found.append(np.flatnonzero(self._fits(wanted, part)) + begin)
+            count, begin = count + len(found[-1]), part.stop
+        return np.concatenate([np.empty(0, np.intp), *found])[:limit]
+
+    def _fits(self, wanted: Wanted, part: slice) -> NDArray[np.bool_]:
+        fits = np.ones(part.stop - part.start, np.bool_)
+        if wanted.account is not None:
+            fits &= (self.columns["debit"][part] == wanted.account) | (self.columns["credit"][part] == wanted.account)
+        if wanted.code is not None:
+            fits &= self.columns["code"][part] == wanted.code
+        if wanted.user_data_64 is not None:
+            fits &= self.columns["user_data_64"][part] == np.uint64(wanted.user_data_64)
+        return fits
+
+    def amounts(self, rows: Rows) -> int:
+        """Return the exact sum of the amounts in these rows."""
+        amounts = self.columns["amount"][rows]
+        low, high = int((amounts & np.uint64(HALF)).sum()), int((amounts >> np.uint64(32)).sum())
+        beside = sum(self.wide[row] - (self.wide[row] & LOW) for row in rows.tolist() if row in self.wide) if self.wide else 0
+        return low + (high << 32) + beside
 
     def keys(self) -> Iterator[int]:
         return (self.ids.id(row) for row in range(len(self)))

@@ -3,7 +3,7 @@
 import base64
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from typing import Any
@@ -146,6 +146,17 @@ def from_row(row: Mapping[str, Any]) -> Step:
         tally = Tally(interest_fen=interest, fee_fen=fee, penalty_fen=penalty, posted=posted, ages=ages)
         return Accrued(day=day, slab=Slab(row["first"], day.toordinal(), more), tally=tally)
     return ChargedOff(day=day, written_off_fen=row["charged_off"]) if "charged_off" in row else Ended(day=day, report=row["report"])
+
+
+def dayend_to_row(known: DayEnd) -> dict[str, Any]:
+    """Return a day's end as it stands, JSON-ready."""
+    return asdict(known) | {"day": known.day.isoformat()}
+
+
+def dayend_from_row(row: Mapping[str, Any]) -> DayEnd:
+    """Return the day's end that `dayend_to_row` wrote."""
+    tally = dict(row["tally"]) | {"ages": tuple((each[0], each[1], each[2]) for each in row["tally"]["ages"])}
+    return DayEnd(**(dict(row) | {"day": date.fromisoformat(row["day"]), "stage": Stage(row["stage"]), "tally": Tally(**tally)}))
 
 
 def packed(amounts: Fen) -> str:

@@ -102,7 +102,9 @@ class LoanColumns:
         if place is None:
             place = self._place_of[product] = len(self.products)
             self.products.append(product)
-        return _plain(loan, place) or _other(loan, place)
+        product = loan.terms.product
+        is_odd = product.interest_grace and product.interest_free  # no interest runs in a free period inside a grace: the definition knows which days
+        return (None if is_odd else _plain(loan, place)) or _other(loan, place)
 
 
 def _plain(loan: Loan, product: int) -> Row | None:

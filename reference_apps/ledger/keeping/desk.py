@@ -11,18 +11,23 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ctl.kit.problem import Problem
 from reference_apps.ledger.algebra import core
 from reference_apps.ledger.algebra.fast import Prepared
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.keeping import bulkwork, entry, journals, record, reply
+from reference_apps.ledger.keeping import bulkwork, entry, frozen, journals, record, reply, snapshot
+from reference_apps.ledger.keeping import journal as journal_port
 from reference_apps.ledger.keeping.bulkwork import Bulk, Outcome, Planned
 from reference_apps.ledger.keeping.entry import Entry
-from reference_apps.ledger.keeping.journal import Fenced, Journal, Unreachable, Unwritable
+from reference_apps.ledger.keeping.frozen import Frozen
+from reference_apps.ledger.keeping.journal import Fenced, Head, Journal, Unreachable, Unwritable
 from reference_apps.ledger.keeping.journals import Place
+from reference_apps.ledger.keeping.record import Record
 from reference_apps.ledger.keeping.reply import Key, Reply
+from reference_apps.ledger.keeping.schedule import Policy, Schedule
 from reference_apps.ledger.loans import chart
 
 MOST_AT_ONCE = 500
@@ -30,14 +35,15 @@ MOST_AT_ONCE = 500
 LEAD_S = 0.05
 """How often a standby on another machine looks whether the writer is gone."""
 READ_AGAIN_S = 0.5
-SWEEP_S = 1.0
-"""How often an idle desk looks for pending transfers whose time has come."""
+SWEEP_S = SNAPSHOT_LOOK_S = 1.0
+"""How often an idle desk looks for pending transfers whose time has come, and whether a snapshot is due."""
 
 Answer = tuple[int, Mapping[str, Any]]
 Command = Callable[[Books, int], Answer]
 """Books a request on a draft at a time (ns) and returns its HTTP status and body. Raises Problem: the draft is dropped."""
 
 log = logging.getLogger("ledger.desk")
+DEFAULT = Policy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,13 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class StillJob:
+    """Somebody waits for the books to stand still for a moment; it is done with the books as they are then."""
+
+    done: "asyncio.Future[Frozen]"
+
+
+@dataclass(frozen=True, slots=True)
 class BulkJob:
     """A large batch that waits for the desk; it is done with its outcome."""
 
@@ -57,17 +70,24 @@ class BulkJob:
     done: "asyncio.Future[Outcome]"
 
 
+AnyJob = Job | BulkJob | StillJob
+
+
 class Desk:
     """Takes commands from any task of one event loop; `on_fenced` is called once a newer writer has taken over."""
 
-    def __init__(self, place: Place, on_fenced: Callable[[], None], clock_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self, place: Place, on_fenced: Callable[[], None], clock_ns: Callable[[], int] = time.time_ns, snapshots: Path | None = None, policy: Policy = DEFAULT
+    ) -> None:
         self.place = place
+        self._schedule = Schedule(snapshots, policy)
+        self._head: Head = journal_port.first_head()
         self.books = Books()
         self.fenced = False
         self._cut_off = False
         self._on_fenced, self._clock_ns = on_fenced, clock_ns
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
-        self._waiting: deque[Job | BulkJob] = deque()
+        self._waiting: deque[AnyJob] = deque()
         self._arrived = asyncio.Event()
         self._on_its_way: asyncio.Task[Planned | None] | None = None
         self._journal: Journal | None = None
@@ -78,22 +98,27 @@ class Desk:
         self._journal = opened = await self._on_disk(lambda: journals.open_at(self.place))
         while not await self._on_disk(opened.try_lead):
             await asyncio.sleep(LEAD_S)
-        self.books = await self._on_disk(lambda: _begun(opened, epoch))
+        await self._on_disk(lambda: opened.begin_epoch(epoch))
+        self.books = await self._on_disk(lambda: self._replay(opened))
         if missing := [account for account in chart.accounts() if self.books.accounts.get(account.id) is None]:
             opening = self.books.draft()
             core.create_accounts(opening, missing, self._clock_ns())
             await self._make_durable(self._journal, [entry.of_draft(opening, self.books)])
             opening.keep()
-        self._tasks = asyncio.create_task(self._work(self._journal), name="ledger desk"), asyncio.create_task(self._sweep(), name="ledger expiry")
+        work = {"ledger desk": self._work(self._journal), "ledger expiry": self._sweep(), "ledger snapshots": self._take_snapshots()}
+        self._tasks = tuple(asyncio.create_task(each, name=name) for name, each in work.items())
         log.info("books open: epoch %d, %d loans, %d transfers", self._journal.epoch, len(self.books.loans.own), len(self.books.tables.transfers))
 
     async def close(self) -> None:
         """Stop taking commands and close the journal. What was answered is durable already."""
+        self._schedule.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._on_its_way is not None:
             await asyncio.gather(self._on_its_way, return_exceptions=True)
+        if self._tasks and not self.fenced and not self._cut_off:
+            await self._schedule.end(frozen.freeze(self.books, self._head))
         if self._journal is not None:
             await self._on_disk(self._journal.close)
         self._disk.shutdown()
@@ -111,7 +136,7 @@ class Desk:
         outcome: Outcome = await self._answer(lambda done: BulkJob(bulk, done))
         return outcome
 
-    async def _answer(self, job: "Callable[[asyncio.Future[Any]], Job | BulkJob]") -> Any:
+    async def _answer(self, job: Callable[["asyncio.Future[Any]"], AnyJob]) -> Any:
         if self.fenced:
             raise _not_the_writer()
         if self._cut_off:
@@ -128,6 +153,10 @@ class Desk:
                 case BulkJob() as first:
                     self._waiting.popleft()
                     await self._serve_bulk(journal, first)
+                case StillJob() as first:
+                    self._waiting.popleft()
+                    await self._settled()
+                    _tell(first, await self._on_disk(lambda: frozen.freeze(self.books, self._head)))
                 case _:
                     await self._settled()
                     await self._serve(journal, self._together())
@@ -182,6 +211,16 @@ class Desk:
                 except Problem as error:
                     log.warning("expiry has to wait: %s", error)
 
+    async def _take_snapshots(self) -> None:
+        """Write a snapshot when one is due; the books stand still only while their changing columns are copied."""
+        while not self.fenced:
+            await asyncio.sleep(SNAPSHOT_LOOK_S)
+            if self._schedule.is_due():
+                try:
+                    await self._schedule.write(await self._answer(StillJob))
+                except Problem as error:
+                    log.warning("the snapshot has to wait: %s", error)
+
     async def _serve(self, journal: Journal, batch: list[Job]) -> None:
         draft, entries = self.books.draft(), []
         outcomes: list[Any] = []
@@ -194,7 +233,7 @@ class Desk:
             for job, outcome in zip(batch, outcomes, strict=True):
                 _tell(job, outcome)
 
-    async def _is_durable(self, journal: Journal, entries: list[Entry], batch: "Sequence[Job | BulkJob]") -> bool:
+    async def _is_durable(self, journal: Journal, entries: list[Entry], batch: Sequence[AnyJob]) -> bool:
         """Make a record of the entries durable. If that fails, tell the batch so, and return False once the books are those of the journal again."""
         try:
             if entries:
@@ -210,15 +249,19 @@ class Desk:
         return True
 
     async def _make_durable(self, journal: Journal, entries: list[Entry]) -> None:
-        def append() -> None:
-            journal.append(record.write(entries, journal.head(), journal.epoch, self._clock_ns()))
+        def append() -> Record:
+            new = record.write(entries, journal.head(), journal.epoch, self._clock_ns())
+            journal.append(new)
+            return new
 
-        await self._on_disk(append)
+        written = await self._on_disk(append)
+        self._head = written.seq, written.hash
+        self._schedule.wrote(len(written.body))
 
     async def _on_disk(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._disk, work)
 
-    async def _read_again(self, journal: Journal, batch: "Sequence[Job | BulkJob]") -> None:
+    async def _read_again(self, journal: Journal, batch: Sequence[AnyJob]) -> None:
         """Rebuild the books once the journal can be read: only it knows what of the failed batch is there. Until then nobody is kept waiting."""
         self._cut_off = True
         while not await self._is_read_again(journal):
@@ -229,7 +272,7 @@ class Desk:
 
     async def _is_read_again(self, journal: Journal) -> bool:
         try:
-            self.books = await self._on_disk(lambda: _replay(journal))
+            self.books = await self._on_disk(lambda: self._replay(journal))
         except Fenced as error:
             self._lose(error)
         except Unreachable as error:
@@ -237,23 +280,20 @@ class Desk:
             return False
         return True
 
+    def _replay(self, journal: Journal) -> Books:
+        """Return the books of the journal: the newest snapshot, and what came after it."""
+        books, seq = snapshot.newest(self._schedule.folder, journal)
+        for found in journal.records(after=seq):
+            for one in record.read(found):
+                entry.fold(books, one)
+            self._schedule.wrote(len(found.body))
+        self._head = journal.head()
+        return books
+
     def _lose(self, error: Fenced) -> None:
         log.error("%s; this instance stops", error)
         self.fenced = True
         self._on_fenced()
-
-
-def _begun(journal: Journal, epoch: int) -> Books:
-    journal.begin_epoch(epoch)
-    return _replay(journal)
-
-
-def _replay(journal: Journal) -> Books:
-    books = Books()
-    for found in journal.records():
-        for one in record.read(found):
-            entry.fold(books, one)
-    return books
 
 
 def _expire(books: Books, now_ns: int) -> Answer:
@@ -278,7 +318,7 @@ def _book(job: Job, draft: Books, now_ns: int) -> tuple[Any, Entry | None]:
         return error, None
 
 
-def _tell(job: Job | BulkJob, outcome: Any) -> None:
+def _tell(job: AnyJob, outcome: Any) -> None:
     if job.done.done():
         return
     if isinstance(outcome, Exception):
@@ -287,7 +327,7 @@ def _tell(job: Job | BulkJob, outcome: Any) -> None:
         job.done.set_result(outcome)
 
 
-def _tell_all(batch: Sequence[Job | BulkJob], outcome: Exception) -> None:
+def _tell_all(batch: Sequence[AnyJob], outcome: Exception) -> None:
     for job in batch:
         _tell(job, outcome)
 

@@ -4,7 +4,7 @@ Only what was created is kept (transfers with their timestamps, burnt ids, loans
 balance is derived from it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -90,6 +90,14 @@ def fold(books: Books, entry: Entry) -> None:
         dayend.enter(books, entry.day, entry.transfers)
     if entry.reply:
         books.replies.put(*entry.reply)
+
+
+def lasting(loans: Iterable[Loan], replies: Iterable[tuple[str, Reply]]) -> Iterator[Entry]:
+    """Yield what of the books is neither account nor transfer, as entries that fold into the same again."""
+    for loan in loans:
+        yield Entry(opened=replace(loan, happenings=()))
+        yield from (Entry(happened=(loan.id, happening)) for happening in loan.happenings)
+    yield from (Entry(reply=reply) for reply in replies)
 
 
 def to_json(entry: Entry) -> dict[str, Any]:

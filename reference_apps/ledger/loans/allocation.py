@@ -27,8 +27,7 @@ class Style(StrEnum):
 ORDER = (Component.PENALTY, Component.FEE, Component.INTEREST, Component.PRINCIPAL)
 
 
-@dataclass(frozen=True, slots=True)
-class Debt:
+class Debt(NamedTuple):
     """What one instalment still owes, by component."""
 
     number: int
@@ -49,6 +48,10 @@ class Allocation:
 
     parts: tuple[Part, ...]
     rest_fen: int
+
+    def then(self, rest: "Allocation") -> "Allocation":
+        """Return this allocation and that of its rest, as one."""
+        return Allocation(self.parts + rest.parts, rest.rest_fen) if self.parts else rest
 
     def sums(self) -> dict[Component, int]:
         """Return how much of the payment went to each component that got something."""
@@ -74,12 +77,11 @@ def vertical(debts: Sequence[Debt], amount_fen: int, order: Sequence[Component] 
 
 def over_buckets(buckets: Iterable[Sequence[Debt]], amount_fen: int, order: Sequence[Component], style: Style) -> Allocation:
     """Finish each bucket (what is past due, what is due today, ...) before the next."""
-    parts: tuple[Part, ...] = ()
-    left, allocate = amount_fen, horizontal if style is Style.HORIZONTAL else vertical
+    paid, allocate = Allocation((), amount_fen), horizontal if style is Style.HORIZONTAL else vertical
     for bucket in buckets:
-        split = allocate(bucket, left, order)
-        parts, left = parts + split.parts, split.rest_fen
-    return Allocation(parts, left)
+        if bucket:
+            paid = paid.then(allocate(bucket, paid.rest_fen, order))
+    return paid
 
 
 def _paid(places: Iterable[tuple[Debt, Component]], amount_fen: int) -> Allocation:

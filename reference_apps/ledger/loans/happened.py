@@ -70,15 +70,16 @@ def _pay(life: Life, happening: Happening) -> None:
     past = [line for line in due if line.due < life.day]
     buckets = (past, due[len(past) :])
     style = Style.HORIZONTAL if life.charged_off else life.product.style
-    paid = allocation.over_buckets([life.unpaid(bucket) for bucket in buckets if bucket], whole, life.product.order, style)
+    paid = allocation.over_buckets([life.unpaid(bucket) for bucket in buckets], whole, life.product.order, style)
     if paid.rest_fen and ahead:
-        paid = _and(paid, _in_advance(life, ahead, paid.rest_fen))
+        paid = paid.then(_in_advance(life, ahead, paid.rest_fen))
     before = running.principal_left(ahead) if life.product.prepayment in RECUTTING else 0
     life.take(happening.number, paid, business, Control.BANK)
     if before and running.principal_left(ahead) < before:
         recut.recut(ahead, life.day, life.product, life.loan.terms.annual_rate, before)
-    life.move(happening.number, Movement("rest", business, Control.BANK, Control.OVERPAYMENT, paid.rest_fen))
-    life.overpay(paid.rest_fen)
+    if paid.rest_fen:
+        life.move(happening.number, Movement("rest", business, Control.BANK, Control.OVERPAYMENT, paid.rest_fen))
+        life.overpay(paid.rest_fen)
     life.allocations[happening.number] = paid
 
 
@@ -94,10 +95,6 @@ def _in_advance(life: Life, ahead: Sequence[Running], fen: int) -> Allocation:
             left = Debt(ahead[0].number, {PRINCIPAL: running.principal_left(ahead)})
             charges = [Debt(debt.number, {FEE: debt.owed[FEE], PENALTY: debt.owed[PENALTY]}) for debt in life.debts(ahead)]
             return allocation.horizontal([*run, left, *charges], fen, life.product.order)
-
-
-def _and(first: Allocation, then: Allocation) -> Allocation:
-    return Allocation(first.parts + then.parts, then.rest_fen)
 
 
 def _settle(life: Life, happening: Happening) -> None:
@@ -124,9 +121,8 @@ def _stop_interest(life: Life, number: int) -> None:
     life.paid[INTEREST] -= beyond
     life.move(number, Movement("credit/rest", Business.REALLOCATE, Control.INTEREST_RECEIVABLE, Control.OVERPAYMENT, used.rest_fen))
     life.overpay(used.rest_fen)
-    by_number = {line.number: line for line in life.lines}
     for part in used.parts:
-        by_number[part.number].pay(PRINCIPAL, part.amount_fen)
+        life.line(part.number).pay(PRINCIPAL, part.amount_fen)
     life.paid[PRINCIPAL] += used.of(PRINCIPAL)
     life.move(number, Movement("credit/principal", Business.REALLOCATE, Control.INTEREST_RECEIVABLE, Control.PRINCIPAL, used.of(PRINCIPAL)))
     _use_overpaid(life, number)

@@ -41,12 +41,12 @@ class Life:
         "stopped",
         "waived",
         "written_off",
-    )  # fmt: skip
+    )
 
     def __init__(self, loan: Loan) -> None:
         product, terms = loan.terms.product, loan.terms
         self.loan, self.product, self.day = loan, product, terms.disbursed_on.toordinal()
-        self.lines: list[Running] = running.begun(loan.schedule, terms.disbursed_on, product.interest_grace)
+        self.lines: list[Running] = running.begun(loan)
         self.paid: dict[Component, int] = dict.fromkeys(Component, 0)
         self.fees = self.waived = self.overpaid = self.lowest = self.written_off = self.recovered = 0
         self.charged_off: date | None = None
@@ -84,6 +84,11 @@ class Life:
         """Return what an instalment's late days have cost: cut off to a millionth of a fen, then rounded."""
         numerator, denominator = self._rate
         return rounded(line.fen_days * numerator * MICRO // denominator, MICRO, self.product.rounding) if line.fen_days else 0
+
+    def line(self, number: int) -> Running:
+        """Return an instalment by its number; most stand in their order from 1."""
+        likely = self.lines[min(number, len(self.lines)) - 1]
+        return likely if likely.number == number else next(line for line in self.lines if line.number == number)
 
     def debts(self, lines: Iterable[Running]) -> list[Debt]:
         """Return what each instalment owes, the interest to come included."""
@@ -138,17 +143,18 @@ class Life:
 
     def take(self, number: int, split: Allocation, business: Business, source: Control) -> None:
         """Let an allocation pay what it pays, from `source`; after a charge-off it is a recovery."""
-        by_number, sums = {line.number: line for line in self.lines} if split.parts else {}, split.sums()
+        sums = split.sums()
         for part in split.parts:
-            by_number[part.number].pay(part.component, part.amount_fen)
+            self.line(part.number).pay(part.component, part.amount_fen)
         if self.charged_off:
             whole = sum(sums.values())
             self.recovered += whole
             self.move(number, Movement("recovery", Business.RECOVER, source, Control.RECOVERY_INCOME, whole))
         else:
-            for component, fen in sorted(sums.items(), key=lambda each: self.product.order.index(each[0])):
-                self.paid[component] += fen
-                self.move(number, Movement(component.value, business, source, RECEIVABLE[component], fen))
+            for component in self.product.order:
+                if fen := sums.get(component, 0):
+                    self.paid[component] += fen
+                    self.move(number, Movement(component.value, business, source, RECEIVABLE[component], fen))
 
     def overpay(self, fen: int) -> None:
         """Add to what the customer has with us; the lowest it ever was is kept, since it may not fall below zero."""

@@ -73,6 +73,14 @@ class PostedTable:
         interest, fee, penalty = (int(fen) for fen in self._fen.sum(axis=1))
         return interest, fee, penalty
 
+    def copied(self) -> tuple[Fen, NDArray[np.int32]]:
+        """Return copies of the amounts (a row a component) and the days of all loans, from number 0 on."""
+        return self._fen.copy(), self._through.copy()
+
+    def fill(self, fen: Fen, through: NDArray[np.int32]) -> None:
+        """Take what `copied` returned in the place of everything."""
+        self._fen, self._through = fen, through
+
     def _every(self) -> Iterator[tuple[int, Posted]]:
         for number in np.flatnonzero(self._fen.any(axis=0) | (self._through > 0)):
             found = self.get(int(number))

@@ -50,7 +50,7 @@ def test_all_that_looks_works_beside_the_writer(tmp_path: Path, said: Any) -> No
             status, out, _ = said("statement", "--loan", loans[0], "--to", "2026-11-28")
             assert out.splitlines()[-2:] == [
                 "2026-11-28  interest              2.79           9,602.79",
-                "            owed                                   9,602.79",
+                "            owed                                 9,602.79",
             ]
             status, out, _ = said("statement", "--account", "1001", "--from", "2026-11-01", "--to", "2026-11-28", "--limit", "2")
             assert (status, "more follows: --after" in out) == (0, True)

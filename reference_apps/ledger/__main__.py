@@ -1,7 +1,11 @@
-"""python -m reference_apps.ledger: the books, kept by the one process that holds the writer lock; it does not start with a wrong policy."""
+"""python -m reference_apps.ledger: the books, kept by the one process that holds the writer lock; it does not start with a wrong policy.
+
+With a command (`--help` lists them) it is the operator's tool instead.
+"""
 
 import os
 import signal
+import sys
 
 from ctl.kit import serving, writer
 from ctl.kit.identity import Identity, config
@@ -31,4 +35,8 @@ def _go() -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        from reference_apps.ledger.console import cli
+
+        sys.exit(cli.run(sys.argv[1:]))
     main()

@@ -195,8 +195,7 @@ def test_the_report_reads_as_text_and_as_csv() -> None:
     assert text.splitlines()[0] == "Reconciliation 2026-11-27: 2 breaks, 1 matched"
     assert "ledger            2            1,235.06                0.00            1,235.06" in text
     assert (
-        "  1. missing in bank  LN00000000000000AA pay-b\n     our books have 0.50 CNY in on 2026-11-27, the bank's file does not\n     at: ledger b, loans b"
-        in text
+        "  1. missing in bank  LN00000000000000AA pay-b\n     our books have 0.50 CNY in on 2026-11-27, the bank's file does not\n     at: ledger b, b" in text
     )
     rows = list(csv.DictReader(io.StringIO(breaklist.to_csv(items))))
     assert [row["kind"] for row in rows] == ["missing_in_bank", "missing_in_ledger", "matched"]

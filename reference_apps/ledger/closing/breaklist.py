@@ -141,10 +141,14 @@ def text(report: Mapping[str, Any]) -> str:
         lines += _table(row)
     for each in breaks:
         subject = " ".join(part for part in (each["loan_id"], each["reference"]) if part)
-        places = ", ".join(f"{source} {each[source]['place']}" for source in map(str, Source) if each[source])
+        places = ", ".join(_placed(source, each[source]["place"]) for source in Source if each[source])
         lines.append(f"{each['number']:>3}. {each['kind'].replace('_', ' ')}  {subject}")
         lines += [f"     {each['what']}", f"     at: {places}", f"     do: {each['remedy']}", ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _placed(source: Source, place: str) -> str:
+    return place if source is Source.LOANS else f"{source} {place}"
 
 
 def _days(report: Mapping[str, Any]) -> str:

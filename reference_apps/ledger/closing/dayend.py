@@ -25,8 +25,8 @@ from reference_apps.ledger.loans.posted import NOTHING
 from reference_apps.ledger.loans.postedtable import Fen, Slab
 from reference_apps.ledger.loans.posting import EARNED
 
-MOST_LOANS, MOST_ASKED = 20_000, 600
-"""Loans of a stretch, and how many of them the definition is asked about: together some 100 ms."""
+MOST_LOANS, MOST_ASKED = 10_000, 400
+"""Loans of a stretch, and how many of them the definition is asked about: together some 50 ms."""
 
 
 def newest(books: Books) -> DayEnd | None:

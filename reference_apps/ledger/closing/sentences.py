@@ -43,6 +43,8 @@ def _wrong_day(item: Item) -> Said:
         return Said("on the wrong day", "")
     apart = (item.bank.on - item.booked.on).days
     said = f"{_fen(item.bank)}: the bank's day is {item.bank.on}, ours is {item.booked.on}, {abs(apart)} days {'earlier' if apart > 0 else 'later'}"
+    if item.bank.direction is Direction.OUT:
+        return Said(said, "ask the bank why; if the bank's day is right, what the customer had from that day on is to be corrected")
     return Said(said, "if the customer paid on the bank's day, reverse the payment and enter it for that day, so that interest and penalty follow")
 
 

@@ -75,15 +75,12 @@ class SqliteJournal:
             raise Unreachable(f"the journal cannot be read: {error}") from error
 
 
-def verify(path: Path) -> Head:
-    """Check the whole chain as one snapshot, while the writer goes on; return the number of records and the newest hash. Raises Broken."""
+def reading(path: Path) -> Iterator[Record]:
+    """Yield every record as one snapshot, each checked, while the writer goes on; the file is only read. Raises Broken."""
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S, isolation_level=None)
     try:
         connection.execute("BEGIN")
-        newest = journal.first_head()
-        for found in _records(connection, 0):
-            newest = found.seq, found.hash
-        return newest
+        yield from _records(connection, 0)
     except sqlite3.Error as error:
         raise Broken(f"the file cannot be read: {error}") from error
     finally:

@@ -160,7 +160,7 @@ class Load:
     """Asks for decisions from several threads until it is told to stop; keeps what was answered, and what was not."""
 
     def __init__(self, send: Callable[[dict[str, Any]], Reply], threads: int = 4) -> None:
-        self._send, self.answered, self.failed = fleet, [], []  # type: ignore[var-annotated]
+        self._send, self.answered, self.failed = send, [], []  # type: ignore[var-annotated]
         self._ends = threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(threads)]
         for thread in self._threads:

@@ -20,13 +20,13 @@ from reference_apps.risk.deciding.decider import Decider
 from reference_apps.risk.keeping import freezing
 from reference_apps.risk.keeping.committing import GroupCommit
 from reference_apps.risk.keeping.log import DecisionLog, Entry
-from reference_apps.risk.model import Cap, Decision
+from reference_apps.risk.model import Cap, Decision, Outcome
 from reference_apps.risk.packages.faults import BadPackage
 from reference_apps.risk.packages.model import Ask, Package
 from reference_apps.risk.packages.shelf import Shelf
 from reference_apps.risk.policy import BadPolicy, Policy
 from reference_apps.risk.variables.bureaus import Bureaus
-from reference_apps.risk.variables.resolving import Resolved, Said, resolve, wanted
+from reference_apps.risk.variables.resolving import Misfit, Resolved, Said, resolve, wanted
 
 BUCKETS = 10_000
 MOST_SHADOWS = 10_000
@@ -62,7 +62,8 @@ class Desk:
         self._tasks: list[asyncio.Task[None]] = []
         self._log = log.logger("risk")
         self._dropped = metrics.counter("risk_shadows_dropped_total", "Decisions that the challenger was too slow to score.")
-        self._made = metrics.counter("risk_decisions_total", "Decisions by outcome.", ("outcome",))
+        made = metrics.counter("risk_decisions_total", "Decisions by outcome.", ("outcome",))
+        self._made = {str(each): made.labels(str(each)) for each in Outcome}
         self.keep()
 
     def keep(self) -> None:
@@ -88,14 +89,17 @@ class Desk:
     async def decide(self, body: DecisionBody) -> Entry:
         """Return a decision once it is in the log. Raises Problem."""
         in_force = self.in_force
-        decider, declared = in_force.decider, body.declared()
+        decider = in_force.decider
         scene = bodies.scene_of(body, decider.package)
-        bodies.check_declared(declared, body.variables, decider.package)
-        asked = body.model_dump(mode="json")
-        frozen, made = await self._made_up(decider, body, declared, lambda resolved: self._frozen(asked, resolved, scene))
+        bodies.check_named(body.variables, decider.package)
+        asked = body.model_dump()
+        try:
+            frozen, made = await self._made_up(decider, body, bodies.declared(asked), lambda resolved: self._frozen(asked, resolved, scene))
+        except Misfit as error:
+            raise bodies.refusal(error.field, error.why, "GET /v1/package says what it may be") from error
         entry = freezing.entry(frozen, made, decider, self._at_ms())
         await self._logged(entry)
-        self._made.labels(entry.outcome).inc()
+        self._made[entry.outcome].inc()
         if in_force.challenger is not None and in_force.is_challenged(body.customer_id):
             self._to_shadow(entry, frozen, in_force.challenger)
         return entry

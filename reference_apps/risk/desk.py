@@ -19,7 +19,7 @@ from reference_apps.risk.bodies import DecisionBody
 from reference_apps.risk.deciding.decider import Decider
 from reference_apps.risk.keeping import freezing
 from reference_apps.risk.keeping.committing import GroupCommit
-from reference_apps.risk.keeping.log import DecisionLog, Entry
+from reference_apps.risk.keeping.log import FILE, DecisionLog, Entry, LogReader
 from reference_apps.risk.model import Cap, Decision, Outcome
 from reference_apps.risk.packages.faults import BadPackage
 from reference_apps.risk.packages.model import Ask, Package
@@ -57,6 +57,7 @@ class Desk:
         self.in_force, self.policy = in_force, policy
         self._bureaus, self._now = bureaus, now
         self._shelf, self._store = Shelf(data), DecisionLog(data)
+        self._reader = LogReader(data / FILE)
         self._commit = GroupCommit(self._store.append)
         self._shadows: asyncio.Queue[tuple[Entry, Mapping[str, Any], Decider]] = asyncio.Queue(MOST_SHADOWS)
         self._tasks: list[asyncio.Task[None]] = []
@@ -136,14 +137,14 @@ class Desk:
 
     def find(self, named: str) -> tuple[Entry, list[dict[str, Any]]] | None:
         """Return a decision and what challengers said of it; None: there is none of that id."""
-        entry = self._store.find(named)
+        entry = self._reader.find(named)
         if entry is None:
             return None
-        said = [{"package": each.package, "outcome": each.outcome, "score": each.score, "probability": each.probability} for each in self._store.shadows(named)]
+        said = [{"package": each.package, "outcome": each.outcome, "score": each.score, "probability": each.probability} for each in self._reader.of(named)]
         return entry, said
 
     def page(self, after: int, limit: int) -> list[Entry]:
-        return self._store.page(after, limit)
+        return self._reader.page(after, limit)
 
     def swap(self, package: Package) -> None:
         """Put a checked package in force for the decisions that begin from now on. Raises BadPolicy, OSError: then the old one stays."""

@@ -243,6 +243,13 @@ def test_bad_questions_are_named(decided: Callable[..., Any], change: dict[str, 
     assert named in refused.body["detail"]
 
 
+def test_the_route_is_described(decided: Callable[..., Any]) -> None:
+    described = decided(None, method="GET", path="/openapi.json").body
+    schema = described["paths"]["/v1/decisions"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert schema == {"$ref": "#/components/schemas/DecisionBody"}
+    assert decided(b'{"age": }').body["errors"][0]["field"] == "body"
+
+
 def test_a_rehearsed_fault_fails_decisions(decided: Callable[..., Any]) -> None:
     with pytest.raises(rehearsal.RehearsedFault, match=r"rehearsal\.error_pct"):
         decided(MIKE, {"rehearsal.error_pct": "100"})

@@ -13,6 +13,7 @@ BENCHES = {
     "scale": "decisions at 310 services x 2,000 hosts x 6,000 instances",
     "month": "a month of 1,289 releases, 5 % of them bad",
     "gateway": "what the gateway adds, and how soon it is back",
+    "risk": "decisions a second, the latency of one, a package swapped under load",
     "approval": "applications a second through approval, and from request to loan through the gateway",
     "loans": "repayment schedules a second, exact to the fen; the end of a day for a million loans",
 }

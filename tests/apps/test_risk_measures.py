@@ -72,7 +72,7 @@ class TestDrift:
         [
             (0.0, 1000, "stable"), (0.0999, 1000, "stable"), (0.10, 1000, "watch"), (0.2499, 5000, "watch"), (0.25, 1000, "act"),
             (9.0, 999, "too few"), (0.0, 0, "too few"),
-        ],  # fmt: skip
+        ],
     )
     def test_verdict(self, value: float, n: int, judged: str) -> None:
         assert drift.verdict(value, n) == judged

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-Fact = int | str | None
+Fact = bool | int | float | str | None
 Facts = Mapping[str, Fact]
 """Facts by name; None means that we do not know."""
 

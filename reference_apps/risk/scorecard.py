@@ -57,7 +57,7 @@ def _points(characteristic: Characteristic, fact: Fact) -> BinPoints:
     return BinPoints(characteristic.id, label, counted, max(0, characteristic.best - counted))
 
 
-def _bin(characteristic: Characteristic, fact: int | str) -> tuple[str, int]:
+def _bin(characteristic: Characteristic, fact: float | str) -> tuple[str, int]:
     """Find the fact's group; what fits no group counts as the lowest one."""
     if isinstance(fact, str):
         named = next((each for each in characteristic.bins if each.value == fact), characteristic.bins[0])

@@ -1,17 +1,47 @@
-"""python -m reference_apps.risk: one instance; it does not start with a wrong package or policy."""
+"""python -m reference_apps.risk: one instance; it does not start with a wrong package or policy. With a verb: a command for operators."""
+
+import sys
+from datetime import UTC, datetime
 
 from ctl.kit import serving
-from ctl.kit.identity import config
-from reference_apps.risk import package, policy, rehearsal, web
+from ctl.kit.calls import Calls
+from ctl.kit.database import DatabaseFailed
+from ctl.kit.identity import Identity, config
+from reference_apps.risk import commands, policy, rehearsal, settings, web
+from reference_apps.risk.deciding.decider import Decider
+from reference_apps.risk.desk import Desk, InForce
+from reference_apps.risk.packages import reading
+from reference_apps.risk.packages.faults import BadPackage
+from reference_apps.risk.variables.bureaus import Bureaus
+
+SWITCH_S = 0.0005
 
 
 def main() -> None:
+    if len(sys.argv) > 1:
+        raise SystemExit(commands.run(sys.argv[1:]))
+    sys.setswitchinterval(SWITCH_S)  # a package that is made ready in a thread must not hold up decisions
+    identity = Identity.from_environ()
+    calls = Calls(identity)
     try:
-        held = package.load()
-        app = web.build(held, policy.load(config, held), rehearsal.load(config))
-    except (package.BadPackage, policy.BadPolicy, ValueError) as error:
+        chosen = settings.load(config)
+        today = datetime.now(UTC).date()
+        package = reading.read(chosen.package, today)
+        challenger = Decider(reading.read(chosen.challenger, today)) if chosen.challenger else None
+        in_force = InForce(Decider(package), challenger, chosen.salt, chosen.buckets)
+        desk = Desk(in_force, policy.load(config, package), identity.data_dir, Bureaus(calls, chosen.bureaus, chosen.timeouts_s))
+        app = web.build(desk, rehearsal.load(config))
+    except (BadPackage, policy.BadPolicy, DatabaseFailed, ValueError, OSError) as error:
         raise SystemExit(f"risk does not start: {error}") from error
-    serving.serve(app)
+
+    async def start() -> None:
+        await desk.start(follow=chosen.follow)
+
+    async def stop() -> None:
+        await desk.stop()
+        await calls.close()
+
+    serving.serve(app, on_start=start, on_stop=stop)
 
 
 if __name__ == "__main__":

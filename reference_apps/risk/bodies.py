@@ -1,12 +1,19 @@
-"""What risk may be asked, checked at the door, and turned into frozen facts."""
+"""What risk may be asked, checked at the door; what the package has to say about values is checked against its input schema."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
-from reference_apps.risk.model import Fact
+from ctl.kit.problem import Problem
+from reference_apps.risk.packages.checks import misfit
+from reference_apps.risk.packages.model import Package
+from reference_apps.risk.variables.resolving import DECLARED, value_at
 
 Fen = Annotated[StrictInt, Field(ge=0, le=10**13)]
+Given = StrictBool | Annotated[StrictInt, Field(ge=-(2**53), le=2**53)] | Annotated[StrictFloat, Field(allow_inf_nan=False)]
+Value = Given | Annotated[StrictStr, Field(max_length=256)] | None
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 
 
 class Body(BaseModel):
@@ -23,11 +30,12 @@ class Shopping(Body):
 
 
 class DecisionBody(Body):
-    """The question: who asks for what, and what is known; None means unknown."""
+    """The question: who asks for what, and what is known; None means unknown. `variables` are further ones of the package, by name."""
 
     application_id: str = Field(min_length=1, max_length=128)
     tenant: str = Field(default="default", pattern="^[a-z0-9_]{1,32}$")
     customer_id: str = Field(min_length=1, max_length=128)
+    scene: Annotated[str, Field(max_length=64)] | None = None
     age: Annotated[StrictInt, Field(ge=0, le=130)]
     zhima_score: Annotated[StrictInt, Field(ge=350, le=950)] | None = None
     pboc_record: Literal["good", "ordinary", "none", "bad"] | None = None
@@ -36,19 +44,35 @@ class DecisionBody(Body):
     other_debt_fen: Fen = 0
     amount_fen: Annotated[StrictInt, Field(gt=0, le=10**13)] | None = None
     periods: Annotated[StrictInt, Field(ge=1, le=60)] = 12
+    variables: Annotated[dict[Name, Value], Field(max_length=500)] = {}
 
-    def to_facts(self) -> dict[str, Fact]:
-        """Return the facts by name; shopping spend is what the shops that answered say together."""
-        spends = [shop.spend_12m_fen for shop in (self.taobao, self.jd) if shop is not None]
-        return {
-            "customer_id": self.customer_id,
-            "age": self.age,
-            "zhima_score": self.zhima_score,
-            "pboc_record": self.pboc_record,
-            "shopping_spend_12m_fen": sum(spends) if spends else None,
-            "taobao": None if self.taobao is None else self.taobao.spend_12m_fen,
-            "jd": None if self.jd is None else self.jd.spend_12m_fen,
-            "other_debt_fen": self.other_debt_fen,
-            "amount_fen": self.amount_fen,
-            "periods": self.periods,
-        }
+    def declared(self) -> dict[str, Any]:
+        """Return what was declared, by field; `variables` come first."""
+        fields = self.model_dump(exclude={"variables"})
+        return {**fields, **self.variables}
+
+
+def scene_of(body: DecisionBody, package: Package) -> str:
+    """Return the scene that is meant. Raises Problem (422) for one that the package does not know."""
+    scene = body.scene or package.router.default_scene
+    if scene not in package.router.scenes:
+        raise _misfit("scene", f"there is no scene {scene!r}", f"use one of {', '.join(package.router.scenes)}")
+    return scene
+
+
+def check_declared(declared: Mapping[str, Any], named: Mapping[str, Any], package: Package) -> None:
+    """Refuse what the package's input schema does not allow. Raises Problem (422) naming field, value and remedy."""
+    fields = {source.field for each in package.variables.values() for source in each.sources if source.origin == DECLARED}
+    for name in named:
+        if name not in fields:
+            raise _misfit(f"variables.{name}", "the package in force has no such variable", "GET /v1/package lists them")
+    for each in package.variables.values():
+        for source in each.sources:
+            value = value_at(declared, source.field) if source.origin == DECLARED else None
+            if value is not None and (why := misfit(each, value)):
+                raise _misfit(f"variables.{source.field}" if source.field in named else source.field, why, "GET /v1/package says what it may be")
+
+
+def _misfit(field: str, problem: str, remedy: str) -> Problem:
+    errors = [{"field": field, "problem": problem}]
+    return Problem(422, "bad_input", f"{field}: {problem}", remedy=f"{remedy}; nothing was decided", errors=errors)

@@ -43,15 +43,17 @@ class Cap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PriceRow:
-    """One row of the price table: who has at least `min_score` gets this limit, rate and flow; `requires` names evidence the flow needs."""
+class Question:
+    """What is decided: complete facts, in a scene, with the configured price table and the tenant's cap.
 
-    grade: str
-    min_score: int
-    limit_fen: int
-    annual_rate: Decimal
-    flow: Flow
-    requires: tuple[str, ...]
+    `failed` names variables that a source before the one they came from should have given, and could not.
+    """
+
+    facts: Facts
+    scene: str
+    table: str
+    cap: Cap | None = None
+    failed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,28 +62,51 @@ class BinPoints:
 
     characteristic: str
     bin: str
-    points: int
-    lost: int
+    points: float
+    lost: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What the customer is offered; limit, rate and flow come from one row."""
+    """What the customer is offered; limit, rate, fee and flow come from one row. `irr12` and `effective` are what it costs, fee included."""
 
     grade: str
     limit_fen: int
     annual_rate: Decimal
+    fee_rate: Decimal
     flow: Flow
+    irr12: Decimal
+    effective: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What the model said: `margin` is ln odds of bad. `bias` and the contributions by feature, in the model's order, sum to it."""
+
+    probability: float
+    margin: float
+    bias: float
+    contributions: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """An outcome and everything that led to it. `score` None: it could not be computed. Reasons are codes, the weightiest first."""
+    """An outcome and everything that led to it. `score` None: it could not be computed. Reasons are codes, the weightiest first.
+
+    `scorecard` and `model` name what decided (None: nothing did); `estimate` is the model's, `probability` what the score itself means.
+    """
 
     outcome: Outcome
     offer: Offer | None
-    score: int | None
+    score: float | None
     points: tuple[BinPoints, ...]
     rules_hit: tuple[str, ...]
     reasons: tuple[str, ...]
     missing_evidence: tuple[str, ...] = ()
+    failed_sources: tuple[str, ...] = ()
+    segment: str | None = None
+    scorecard: str | None = None
+    model: str | None = None
+    prices: str | None = None
+    probability: float | None = None
+    estimate: Estimate | None = None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from reference_apps.risk.model import Cap, CapAction
-from reference_apps.risk.package import Package
+from reference_apps.risk.packages.model import Package
 
 Config = Callable[[str, str], str]
 """Returns the value of a key, or the default given."""
@@ -31,12 +31,16 @@ class Policy:
         action = self.config(f"cap.action.{tenant}", "") or self.config("cap.action", "refuse")
         return _cap(key, text, action) if text else None
 
+    def check(self, package: Package) -> None:
+        """Say whether a package can be decided with under this policy. Raises BadPolicy."""
+        if self.table not in package.prices:
+            raise BadPolicy(f"price.table is {self.table!r}; the package has {', '.join(sorted(package.prices))}")
+
 
 def load(config: Config, package: Package) -> Policy:
     """Check the policy before anything is decided by it. Raises BadPolicy."""
     policy = Policy(config, config("price.table", "standard"))
-    if policy.table not in package.prices:
-        raise BadPolicy(f"price.table is {policy.table!r}; the package has {', '.join(sorted(package.prices))}")
+    policy.check(package)
     policy.cap("default")
     return policy
 

@@ -2,67 +2,106 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from reference_apps.risk import pricing
-from reference_apps.risk.bodies import DecisionBody
-from reference_apps.risk.model import Cap, Decision, Offer, PriceRow
-from reference_apps.risk.package import Package
+from reference_apps.risk.deciding import pricing
+from reference_apps.risk.deciding.decider import USUAL_MONTHS, Decider
+from reference_apps.risk.model import Cap, Decision, Estimate, Offer
+from reference_apps.risk.packages.model import Package, PriceRow, Variable
 
 Json = dict[str, Any]
 
 
-def decision(asked: DecisionBody, made: Decision, package: Package, table: str, cap: Cap | None) -> Json:
-    frozen = asked.model_dump(mode="json")
+def canonical(document: Any) -> bytes:
+    """Return the one way to write a document: keys sorted, no blanks, UTF-8; doubles with every digit that they need."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def decision_id(frozen: bytes, package_hash: str) -> str:
+    """Name a decision by everything it depends on."""
+    return "D" + hashlib.sha256(package_hash.encode() + b"\n" + frozen).hexdigest()[:24]
+
+
+def decision(frozen: Mapping[str, Any], made: Decision, decider: Decider, named: str) -> Json:
+    """Return a decision with all that led to it; `frozen` are its inputs, `named` its id."""
+    package, asked = decider.package, frozen["asked"]
     return {
-        "decision_id": _decision_id(frozen, package.hash, table, cap),
-        "application_id": asked.application_id,
+        "decision_id": named,
+        "application_id": asked["application_id"],
+        "scene": frozen["scene"],
+        "segment": made.segment,
         "outcome": str(made.outcome),
-        "offer": _offer(made.offer) if made.offer else None,
+        "offer": offer(made.offer) if made.offer else None,
         "score": made.score,
+        "probability": made.probability,
+        "scorecard": made.scorecard,
         "points": [{"characteristic": each.characteristic, "bin": each.bin, "points": each.points} for each in made.points],
-        "base_points": package.scorecard.base,
+        "base_points": package.scorecards[made.scorecard].base if made.scorecard else None,
+        "model": _estimate(package, made.model, made.estimate),
         "rules_hit": list(made.rules_hit),
-        "rules_checked": [rule.id for rule in package.rules],
+        "rules_checked": list(decider.tables.ids),
         "reasons": [{"code": code, **package.reasons[code]} for code in made.reasons],
         "missing_evidence": list(made.missing_evidence),
-        "cap": _cap(cap),
-        "price_table": table,
+        "failed_sources": dict(frozen["failed"]),
+        "cap": frozen["cap"],
+        "price_table": made.prices or frozen["table"],
         "package": package.hash,
-        "inputs": frozen,
+        "variables": {name: {"value": value, **frozen["origins"][name]} for name, value in frozen["known"].items()},
+        "inputs": asked,
     }
 
 
-def _offer(offer: Offer) -> Json:
+def _estimate(package: Package, model: str | None, estimate: Estimate | None) -> Json | None:
+    if model is None or estimate is None:
+        return None
+    features = package.models[model].features
+    contributions = [{"feature": each.name, "margin": value} for each, value in zip(features, estimate.contributions, strict=True)]
+    return {"name": model, "probability": estimate.probability, "margin": estimate.margin, "bias": estimate.bias, "contributions": contributions}
+
+
+def offer(made: Offer) -> Json:
     return {
-        "grade": offer.grade,
-        "limit_fen": offer.limit_fen,
-        "annual_rate": str(offer.annual_rate),
-        "flow": str(offer.flow),
-        "irr12": str(pricing.irr12(offer)),
-        "effective_rate": str(pricing.effective(offer)),
+        "grade": made.grade,
+        "limit_fen": made.limit_fen,
+        "annual_rate": str(made.annual_rate),
+        "fee_rate": str(made.fee_rate),
+        "flow": str(made.flow),
+        "irr12": str(made.irr12),
+        "effective_rate": str(made.effective),
     }
 
 
-def _cap(cap: Cap | None) -> Json | None:
-    return {"irr12": str(cap.irr12), "action": str(cap.action)} if cap else None
+def cap(value: Cap | None) -> Json | None:
+    return {"irr12": str(value.irr12), "action": str(value.action)} if value else None
 
 
-def _decision_id(frozen: Json, package_hash: str, table: str, cap: Cap | None) -> str:
-    """Name a decision by everything it depends on."""
-    whole = json.dumps([frozen, package_hash, table, _cap(cap)], sort_keys=True, separators=(",", ":"))
-    return "D" + hashlib.sha256(whole.encode()).hexdigest()[:24]
-
-
-def package(held: Package, table: str) -> Json:
-    """Return what is in force: the package's hash, its rules and its price tables."""
+def package(held: Package, table: str, challenger: Package | None) -> Json:
+    """Return what is in force: hashes, rules, price tables, routes and the input schema."""
     return {
         "package": held.hash,
+        "name": held.name,
+        "version": held.version,
+        "challenger": challenger.hash if challenger else None,
         "price_table": table,
         "prices": {name: [_row(row) for row in rows] for name, rows in held.prices.items()},
-        "rules": [rule.id for rule in held.rules],
+        "scenes": list(held.router.scenes),
+        "segments": list(held.router.segments),
+        "rules": [rule["_id"] for each in held.tables if each.role == "rule" for rule in _rules(each.graph)],
+        "variables": {name: _variable(each) for name, each in held.variables.items()},
     }
+
+
+def _rules(graph: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [rule for node in graph["nodes"] if node["type"] == "decisionTableNode" for rule in node["content"]["rules"]]
 
 
 def _row(row: PriceRow) -> Json:
-    return {"min_score": row.min_score, **_offer(pricing.offer(row)), "requires": list(row.requires)}
+    return {"min_score": row.min_score, **offer(pricing.offer(row, USUAL_MONTHS)), "requires": list(row.requires)}
+
+
+def _variable(each: Variable) -> Json:
+    ranged = {name: getattr(each, name) for name in ("least", "most", "default") if getattr(each, name) is not None}
+    words = {"values": list(each.values)} if each.values else {}
+    sources = [{"from": source.origin, "field": source.field} for source in each.sources]
+    return {"type": str(each.type), **ranged, **words, "missing": str(each.missing), "sources": sources}

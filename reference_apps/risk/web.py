@@ -1,31 +1,65 @@
-"""Risk's HTTP door: validates, decides, answers. It keeps nothing: every instance gives the same answer."""
+"""Risk's HTTP door: validates, has it decided and logged, answers with the logged bytes. Any instance may be asked."""
 
-from typing import Any
+import json
+from typing import Annotated, Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Query
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
-from ctl.kit.fastapi_problems import answer_problems
+from ctl.kit.database import DatabaseFailed
+from ctl.kit.fastapi_problems import answer_problems, problem_answer
+from ctl.kit.problem import Problem
 from reference_apps.risk import views
 from reference_apps.risk.bodies import DecisionBody
-from reference_apps.risk.decide import decide
-from reference_apps.risk.package import Package
-from reference_apps.risk.policy import Policy
+from reference_apps.risk.desk import Desk
+from reference_apps.risk.keeping.log import Entry
 from reference_apps.risk.rehearsal import Rehearsal
 
+Limit = Annotated[int, Query(ge=1, le=1000)]
+After = Annotated[int, Query(ge=0, lt=2**63)]
 
-def build(package: Package, policy: Policy, rehearsal: Rehearsal) -> FastAPI:
-    """Return the app over a checked package and policy."""
-    app = FastAPI(title="risk", version="1", docs_url=None, redoc_url=None)
+
+def build(desk: Desk, rehearsal: Rehearsal) -> FastAPI:
+    """Return the app over a desk."""
+    app = FastAPI(title="risk", version="2", docs_url=None, redoc_url=None)
     answer_problems(app)
 
+    @app.exception_handler(DatabaseFailed)
+    async def unreadable(_: Request, error: DatabaseFailed) -> JSONResponse:
+        return problem_answer(Problem(503, "log_unavailable", f"the decision log cannot be read: {error}", remedy="ask again"))
+
     @app.post("/v1/decisions")
-    async def make(body: DecisionBody) -> dict[str, Any]:
+    async def make(body: DecisionBody) -> Response:
         await rehearsal.play()
-        cap = policy.cap(body.tenant)
-        return views.decision(body, decide(package, policy.table, body.to_facts(), cap), package, policy.table, cap)
+        return _answer((await desk.decide(body)).output)
+
+    @app.get("/v1/decisions")
+    def list_decisions(limit: Limit = 100, after: After = 0) -> dict[str, Any]:
+        found = desk.page(after, limit)
+        return {"items": [_row(each) for each in found], "next": found[-1].position if len(found) == limit else None}
+
+    @app.get("/v1/decisions/{decision_id}")
+    def get_decision(decision_id: str) -> Response:
+        found = desk.find(decision_id)
+        if found is None:
+            raise Problem(404, "decision_not_found", f"there is no decision {decision_id}", remedy="GET /v1/decisions lists them")
+        entry, shadows = found
+        logged = {"position": entry.position, "at_ms": entry.at_ms, "package": entry.package, "shadows": shadows}
+        return _answer(views.canonical({"decision": json.loads(entry.output), "frozen": json.loads(entry.frozen), "logged": logged}))
 
     @app.get("/v1/package")
     async def in_force() -> dict[str, Any]:
-        return views.package(package, policy.table)
+        held = desk.in_force
+        return views.package(held.decider.package, desk.policy.table, held.challenger.package if held.challenger else None)
 
     return app
+
+
+def _answer(content: bytes) -> Response:
+    return Response(content, media_type="application/json")
+
+
+def _row(each: Entry) -> dict[str, Any]:
+    names = ("position", "decision_id", "at_ms", "application_id", "customer_id", "tenant", "scene", "segment", "package", "outcome", "grade", "score")
+    return {name: getattr(each, name) for name in names}

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, Stri
 
 from reference_apps.risk.model import Flow, Outcome
 from reference_apps.risk.packages.model import (
+    Ask,
     Better,
     Cell,
     Combination,
@@ -90,11 +91,12 @@ class VariableForm(Form):
     missing: Missing = Missing.UNKNOWN
     default: Given = None
     on_failure: OnFailure = OnFailure.REVIEW
+    ask: Ask = Ask.FIRST
     sum_of: tuple[Variables, ...] = ()
     listed: ListedForm | None = None
 
     def to_model(self) -> Variable:
-        same = ("name", "type", "least", "most", "better", "fresh_for_s", "missing", "default", "on_failure")
+        same = ("name", "type", "least", "most", "better", "fresh_for_s", "missing", "default", "on_failure", "ask")
         given: dict[str, Any] = {name: getattr(self, name) for name in same}
         sources = tuple(Source(each.origin, each.field) for each in self.sources)
         listed = (self.listed.variable, self.listed.list) if self.listed else None

@@ -41,6 +41,13 @@ class OnFailure(StrEnum):
     EXTENDED = "extended"
 
 
+class Ask(StrEnum):
+    """When a variable's bureaus are asked: for every decision, or only once a flow turns out to need the variable."""
+
+    FIRST = "first"
+    IF_NEEDED = "if_needed"
+
+
 class Role(StrEnum):
     """What a decision table's result is for: it names the segment, it is a hard rule, or it is a value for later tables."""
 
@@ -88,6 +95,7 @@ class Variable:
     missing: Missing = Missing.UNKNOWN
     default: Fact = None
     on_failure: OnFailure = OnFailure.REVIEW
+    ask: Ask = Ask.FIRST
     sum_of: tuple[str, ...] = ()
     listed: tuple[str, str] | None = None
 

@@ -1,0 +1,99 @@
+"""Cells of decision tables as predicates over columns: the plain ones only, and each is tried against the engine before it is trusted. Pure.
+
+A column of numbers is float64 with NaN for missing, booleans are 0 and 1; of text it is the words' codes, -1 for missing, -2 for a word nobody mentions.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import zen
+from numpy.typing import NDArray
+
+from reference_apps.risk.packages.model import Type, Variable
+
+Column = NDArray[Any]
+Hits = NDArray[np.bool_]
+Predicate = Callable[[Column], Hits]
+
+WHOLE = r"-?[0-9]{1,15}"
+COMPARED = re.compile(rf"(<=|>=|<|>|==|!=)\s*({WHOLE})")
+WITHIN = re.compile(rf"([\[(])\s*({WHOLE})\s*\.\.\s*({WHOLE})\s*([\])])")
+LISTED = re.compile(rf"{WHOLE}(\s*,\s*{WHOLE})*")
+WORDS = re.compile(r'"[^"\\]*"(\s*,\s*"[^"\\]*")*')
+BY: Mapping[str, Callable[[Column, float], Hits]] = {
+    "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal, "==": np.equal, "!=": np.not_equal,
+}  # fmt: skip
+
+
+def compiled(cell: str, variable: Variable, codes: Mapping[str, int]) -> Predicate | None:
+    """Return a cell as a predicate over its variable's column; None: only the engine can tell."""
+    cell = cell.strip()
+    if not cell:
+        return lambda column: np.ones(len(column), dtype=bool)
+    made = _null(cell, variable) or _made(cell, variable, codes)
+    return made if made is not None and _agrees(cell, variable, codes, made) else None
+
+
+def _made(cell: str, variable: Variable, codes: Mapping[str, int]) -> Predicate | None:
+    match variable.type:
+        case Type.INTEGER:
+            return _number(cell)
+        case Type.TEXT if WORDS.fullmatch(cell):
+            wanted = [codes[word] for word in json.loads(f"[{cell}]") if word in codes]
+            return lambda column: np.isin(column, wanted)
+        case Type.BOOLEAN if cell in ("true", "false"):
+            return lambda column: column == float(cell == "true")
+        case _:
+            return None
+
+
+def _null(cell: str, variable: Variable) -> Predicate | None:
+    if cell != "null":
+        return None
+    return (lambda column: column == -1) if variable.type is Type.TEXT else np.isnan
+
+
+def _number(cell: str) -> Predicate | None:
+    if found := COMPARED.fullmatch(cell):
+        by, bound = BY[found[1]], float(found[2])
+        return lambda column: by(column, bound)
+    if found := WITHIN.fullmatch(cell):
+        above, below = BY[">=" if found[1] == "[" else ">"], BY["<=" if found[4] == "]" else "<"]
+        least, most = float(found[2]), float(found[3])
+        return lambda column: above(column, least) & below(column, most)
+    if LISTED.fullmatch(cell):
+        wanted = [float(each) for each in cell.split(",")]
+        return lambda column: np.isin(column, wanted)
+    return None
+
+
+def _agrees(cell: str, variable: Variable, codes: Mapping[str, int], made: Predicate) -> bool:
+    """Ask the engine and the predicate about every value around which the cell could turn."""
+    tried = _around(cell, variable)
+    if variable.type is Type.TEXT:
+        column: Column = np.array([-1 if each is None else codes.get(each, -2) for each in tried])
+    else:
+        column = np.array(tried, dtype=float)
+    return list(made(column)) == [_engine(cell, each) for each in tried]
+
+
+def _around(cell: str, variable: Variable) -> list[Any]:
+    match variable.type:
+        case Type.TEXT:
+            return [None, "", "a word that nobody mentions", *(json.loads(f"[{cell}]") if WORDS.fullmatch(cell) else ())]
+        case Type.BOOLEAN:
+            return [None, True, False]
+        case _:
+            whole = [int(each) for each in re.findall(WHOLE, cell.replace("..", " "))]
+            return [None, 0, 10**15, -(10**15), *(each + by for each in whole for by in (-1, 0, 1))]
+
+
+def _engine(cell: str, value: Any) -> bool:
+    """Return what a cell of the engine says; what it cannot compare does not hit."""
+    try:
+        return bool(zen.evaluate_unary_expression(cell, {"$": value}))
+    except RuntimeError:
+        return False

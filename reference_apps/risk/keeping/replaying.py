@@ -1,0 +1,43 @@
+"""Replay: decide again from the frozen inputs with the package of then, and compare the bytes. Deterministic; the log is only read."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from reference_apps.risk.deciding.decider import Decider
+from reference_apps.risk.keeping import freezing
+from reference_apps.risk.keeping.log import Entry
+from reference_apps.risk.packages.shelf import Shelf
+
+MOST_PACKAGES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A logged decision and the bytes that it has today."""
+
+    entry: Entry
+    output: bytes
+
+    @property
+    def is_same(self) -> bool:
+        return self.output == self.entry.output
+
+
+class Replay:
+    """Replays decisions with the packages kept on a shelf, each made ready once."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._decider = lru_cache(MOST_PACKAGES)(lambda package_hash: Decider(shelf.find(package_hash)))
+
+    def one(self, entry: Entry) -> Replayed:
+        """Decide an entry again. Raises BadPackage when its package is not kept here any more."""
+        decider = self._decider(entry.package)
+        frozen = json.loads(entry.frozen)
+        made = decider.decide(freezing.question(frozen, decider))
+        again = freezing.entry(frozen, made, decider, entry.at_ms)
+        return Replayed(entry, again.output)
+
+    def all(self, entries: Iterable[Entry]) -> Iterator[Replayed]:
+        return (self.one(entry) for entry in entries)

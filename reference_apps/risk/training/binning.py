@@ -19,7 +19,7 @@ TREND = {None: "auto", "higher": "descending", "lower": "ascending"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binned:
-    """Where each value goes: numbers between `cuts` (a bin holds its lower one), or `words` in groups; then one bin for each special value, the last for missing.
+    """Where each value goes: between `cuts` (a bin holds its lower one), or in a group of `words`; then a bin for each special value, the last for missing.
 
     `goods`, `bads` and `woes` are by bin, in that order.
     """
@@ -57,7 +57,8 @@ class Binned:
 
     def evidence(self, column: Column) -> Vector:
         """Return each value's weight of evidence."""
-        return np.asarray(self.woes)[self.places(column)]
+        evidence: Vector = np.asarray(self.woes)[self.places(column)]
+        return evidence
 
 
 def fit(variable: VariableForm, column: Column, bad: Vector) -> Binned:

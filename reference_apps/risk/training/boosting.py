@@ -66,7 +66,10 @@ def library() -> Any:
 
 
 def fit(table: Table, meaning: Meaning, *, seed: int) -> Boosted:
-    """Fit trees: their number is what loses least on a fifth of the rows held out (on each fifth in turn where bads are few); then all rows are used. Raises BadTraining."""
+    """Fit trees to all rows; their number is what loses least on a fifth of the rows held out, or on each fifth in turn where bads are few.
+
+    Raises BadTraining without the library.
+    """
     features = tuple(_feature(each, table) for each in meaning.variables if each.in_model)
     parameters = _parameters(features, table, seed)
     folds = stratified(table.bad, LEARNING_FOLDS, seed)[: LEARNING_FOLDS if table.bads < FEW_BADS else 1]
@@ -107,7 +110,8 @@ def _parameters(features: Sequence[Feature], table: Table, seed: int) -> Json:
     """Return what LightGBM is told; trees are small where there is little to learn from."""
     is_small = table.bads < FEW_BADS
     return {
-        "objective": "binary", "metric": "binary_logloss", "verbosity": -1, "feature_pre_filter": False, "seed": seed, "deterministic": True, "force_row_wise": True, "num_threads": 1,
+        "objective": "binary", "metric": "binary_logloss", "verbosity": -1, "feature_pre_filter": False,
+        "seed": seed, "deterministic": True, "force_row_wise": True, "num_threads": 1,
         "learning_rate": 0.03 if is_small else 0.05, "num_leaves": 6 if is_small else 20, "min_data_in_leaf": 15 if is_small else 60,
         "lambda_l2": 5.0 if is_small else 10.0, "feature_fraction": 0.4 if is_small else 0.6, "bagging_fraction": 0.8, "bagging_freq": 1,
         "max_cat_to_onehot": 8, "cat_smooth": 10, "min_data_per_group": 20,
@@ -137,7 +141,7 @@ def _flat(root: Json) -> Json:
 def _append(tree: Json, node: Json) -> int:
     """Append a node and all below it; return its number."""
     number = len(tree["feature"])
-    row = {"feature": -1, "threshold": 0.0, "codes": None, "missing_left": False, "left": -1, "right": -1, "value": _mean(node)}
+    row: Json = {"feature": -1, "threshold": 0.0, "codes": None, "missing_left": False, "left": -1, "right": -1, "value": _mean(node)}
     if "split_feature" in node:
         is_words = node["decision_type"] == "=="
         codes = sorted(int(code) for code in str(node["threshold"]).split("||")) if is_words else None

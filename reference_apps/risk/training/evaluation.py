@@ -1,4 +1,4 @@
-"""Honest evaluation: estimates are made for rows that the fit did not see, bins included. By time where a time column is mapped, else by seeded stratified folds."""
+"""Honest evaluation: estimates are for rows that no fit, of bins or anything else, has seen. By time where a time column is mapped, else by seeded folds."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -42,7 +42,8 @@ def by_folds(table: Table, folds: int, seed: int, estimator: Estimator) -> Estim
         known = np.setdiff1d(np.arange(table.size), held)
         for model, estimate in estimator(table.part(known)).items():
             log_odds.setdefault(model, np.empty(table.size))[held] = estimate(table.part(held))
-    return Estimates(rows=np.arange(table.size), log_odds=log_odds, how=f"{folds} folds, stratified, seed {seed}; each row estimated by a fit that did not see it")
+    how = f"{folds} folds, stratified, seed {seed}; each row estimated by a fit that did not see it"
+    return Estimates(rows=np.arange(table.size), log_odds=log_odds, how=how)
 
 
 def in_time(table: Table, meaning: Meaning) -> tuple[Rows, Rows]:

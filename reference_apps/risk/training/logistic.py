@@ -35,7 +35,8 @@ def probability(log_odds: Vector) -> Vector:
     """Return p(bad) of ln odds, without overflow."""
     z = np.abs(log_odds)
     small = np.exp(-z) / (1 + np.exp(-z))
-    return np.where(log_odds < 0, small, 1 - small)
+    bad: Vector = np.where(log_odds < 0, small, 1 - small)
+    return bad
 
 
 def fit(inputs: Vector, bad: Vector) -> Logistic:

@@ -67,7 +67,7 @@ class TextForm(Part):
 
 
 class VariableForm(Part):
-    """One variable. `better` makes its bins and trees monotone; `values` are a text's words (with `better: higher` worst first); `special` numbers get their own bins."""
+    """One variable. `better` makes bins and trees monotone; `values` are a text's words (with `better: higher` worst first); `special` numbers get own bins."""
 
     name: Name
     column: str = ""

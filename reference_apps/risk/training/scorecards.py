@@ -44,7 +44,8 @@ def fit(table: Table, meaning: Meaning) -> Scorecard:
         try:
             fitted = logistic.fit(evidence(used, table), table.bad)
         except NoFit as error:
-            raise refuse("scorecard", f"{', '.join(each.name for each in used)}: {error}", "exclude the variable that knows the outcome, or says the same as another") from error
+            remedy = "exclude the variable that knows the outcome, or says the same as another"
+            raise refuse("scorecard", f"{', '.join(each.name for each in used)}: {error}", remedy) from error
         worst = int(np.argmax(fitted.coefficients))
         if fitted.coefficients[worst] < 0:
             return Scorecard(bins=tuple(used), logistic=fitted, left_out=left_out, all_bins=everything)

@@ -186,8 +186,8 @@ def _words(reading: _Reading, variable: VariableForm, rows: Sequence[tuple[int, 
 def _check_content(reading: _Reading, columns: Mapping[str, Column], bad: Vector) -> None:
     goods, bads = int((bad == 0).sum()), int(bad.sum())
     if bad.size < LEAST_ROWS or min(goods, bads) < LEAST_EACH:
-        found = f"{bad.size} rows, {goods} good and {bads} bad"
-        reading.say(reading.meaning.label.column, found, f"training needs {LEAST_ROWS} rows with {LEAST_EACH} of each: collect more, or check label.good and label.bad")
+        remedy = f"training needs {LEAST_ROWS} rows with {LEAST_EACH} of each: collect more, or check label.good and label.bad"
+        reading.say(reading.meaning.label.column, f"{bad.size} rows, {goods} good and {bads} bad", remedy)
     for each in reading.meaning.variables:
         known = _known(columns[each.name])
         if not len(known):

@@ -15,25 +15,30 @@ from reference_apps.risk.packages import jdm
 from reference_apps.risk.packages.faults import Fault
 from reference_apps.risk.packages.model import Better, Package, Type, Variable
 
-PAIRS, UNKNOWN_SHARE = 400, 0.15
+PAIRS, UNKNOWN_SHARE = 250, 0.15
 MOST_FAULTS = 5
 NUMBERS = re.compile(r"-?\d+(?:\.\d+)?")
 
 
 def faults(decider: Decider, pairs: int = PAIRS) -> list[Fault]:
-    """Try so many pairs per scene, price table and piece of evidence; return the first pairs in which better evidence got less."""
+    """Try so many pairs per scene, price table that matters there and piece of evidence; return the first pairs in which better evidence got less."""
     package = decider.package
     tried = {name: turns(package, each) for name, each in package.variables.items() if each.sources}
     evidence = [each for each in package.variables.values() if each.better and each.sources and len(tried[each.name]) > 1]
     found: list[Fault] = []
-    for scene in package.router.scenes:
-        for table in package.prices:
-            for each in evidence:
-                dice = Random(f"{scene} {table} {each.name}")
-                known = [_facts(tried, dice) for _ in range(pairs)]
-                steps = [_step(each, tried[each.name], dice) for _ in range(pairs)]
-                found += _tried(decider, Setting(scene, table), each, list(zip(known, steps, strict=True)))
+    for scene, table in _settings(package):
+        dice = Random(f"{scene} {table}")
+        asked = [(each, _facts(tried, dice), _step(each, tried[each.name], dice)) for each in evidence for _ in range(pairs)]
+        found += _tried(decider, Setting(scene, table), asked)
     return found[:MOST_FAULTS]
+
+
+def _settings(package: Package) -> list[tuple[str, str]]:
+    """Return the scenes with the price tables that make a difference there."""
+    default = next(iter(package.prices))
+    routes = {scene: [package.router.route(scene, segment) for segment in package.router.segments] for scene in package.router.scenes}
+    open_scenes = {scene for scene, found in routes.items() if any(route and route.prices is None for route in found)}
+    return [(scene, table) for scene in package.router.scenes for table in (package.prices if scene in open_scenes else (default,))]
 
 
 def turns(package: Package, variable: Variable) -> list[Fact]:
@@ -73,10 +78,10 @@ def _step(variable: Variable, values: Sequence[Fact], dice: Random) -> tuple[Fac
     return (values[low], values[high]) if variable.better is Better.HIGHER else (values[high], values[low])
 
 
-def _tried(decider: Decider, setting: Setting, each: Variable, pairs: Sequence[tuple[Facts, tuple[Fact, Fact]]]) -> Iterator[Fault]:
-    worse = decide_all(decider, [{**known, each.name: low} for known, (low, _) in pairs], setting)
-    better = decide_all(decider, [{**known, each.name: high} for known, (_, high) in pairs], setting)
-    for (known, (low, high)), before, after in zip(pairs, worse, better, strict=True):
+def _tried(decider: Decider, setting: Setting, asked: Sequence[tuple[Variable, Facts, tuple[Fact, Fact]]]) -> Iterator[Fault]:
+    worse = decide_all(decider, [{**known, each.name: low} for each, known, (low, _) in asked], setting)
+    better = decide_all(decider, [{**known, each.name: high} for each, known, (_, high) in asked], setting)
+    for (each, known, (low, high)), before, after in zip(asked, worse, better, strict=True):
         if gets_less(before, after):
             where = f"scene {setting.scene}, prices {setting.table}"
             problem = f"{each.name} {high!r} gets less than {low!r} with {dict(known)!r}: {_said(after)} against {_said(before)}"

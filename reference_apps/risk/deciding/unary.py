@@ -6,6 +6,7 @@ A column of numbers is float64 with NaN for missing, booleans are 0 and 1; of te
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,7 @@ def _around(cell: str, variable: Variable) -> list[Any]:
             return [None, 0, 10**15, -(10**15), *(each + by for each in whole for by in (-1, 0, 1))]
 
 
+@lru_cache(maxsize=8192, typed=True)
 def _engine(cell: str, value: Any) -> bool:
     """Return what a cell of the engine says; what it cannot compare does not hit."""
     try:

@@ -13,6 +13,9 @@ from reference_apps.risk.training.table import Column
 
 MOST_PREBINS = 20
 LEAST_SHARE = 0.05
+SURE = 0.05
+"""Neighbouring bins must differ by more than chance would show in one of twenty cases: noise becomes one bin."""
+LIMITS: dict[str, Any] = {"max_n_prebins": MOST_PREBINS, "min_prebin_size": LEAST_SHARE, "max_pvalue": SURE}
 TREND = {None: "auto", "higher": "descending", "lower": "ascending"}
 """By what is better: how the rate of bads goes from bin to bin."""
 
@@ -89,7 +92,7 @@ def _cuts(variable: VariableForm, column: Column, bad: Vector) -> tuple[float, .
     if len(np.unique(column[regular])) < 2 or len(np.unique(bad[regular])) < 2:
         return ()
     trend = TREND[variable.better]
-    fitted = OptimalBinning(name=variable.name, dtype="numerical", solver="cp", monotonic_trend=trend, max_n_prebins=MOST_PREBINS, min_prebin_size=LEAST_SHARE)
+    fitted = OptimalBinning(name=variable.name, dtype="numerical", solver="cp", monotonic_trend=trend, **LIMITS)
     fitted.fit(column[regular], bad[regular])
     return tuple(sorted(float(cut) for cut in fitted.splits))
 
@@ -101,7 +104,7 @@ def _groups(name: str, column: Column, bad: Vector) -> tuple[tuple[str, ...], ..
     words = column[known].astype(object)
     if len(set(words.tolist())) < 2:
         return (tuple(sorted(set(words.tolist()))),)
-    fitted = OptimalBinning(name=name, dtype="categorical", solver="cp", max_n_prebins=MOST_PREBINS, min_prebin_size=LEAST_SHARE)
+    fitted = OptimalBinning(name=name, dtype="categorical", solver="cp", **LIMITS)
     fitted.fit(words, bad[known])
     return tuple(tuple(sorted(map(str, group))) for group in fitted.splits) or (tuple(sorted(set(words.tolist()))),)
 

@@ -7,7 +7,7 @@ import numpy as np
 from reference_apps.risk.measures.vectors import Vector
 
 MOST_STEPS = 100
-SMALL_STEP = 1e-12
+SMALL_STEP = 1e-9
 RIDGE = 1e-6
 
 

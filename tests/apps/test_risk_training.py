@@ -462,7 +462,7 @@ class TestPackage:
         overall = reference["groups"][0]
         assert (overall["scene"], overall["segment"]) == ("*", "*")
         assert sum(Frozen.of(overall["score"]).shares) == pytest.approx(1)
-        assert set(reference["variables"]) == {each["name"] for each in of_population[0].card["features"]}
+        assert set(overall["variables"]) == {each["name"] for each in of_population[0].card["features"]}
         assert {row["verdict"] for row in of_population[0].documents[pipeline.EVALUATION]["drift"]} <= {"stable", "watch", "too few"}
 
 

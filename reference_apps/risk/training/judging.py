@@ -117,9 +117,10 @@ def reference(log_odds: Mapping[str, Vector], table: Table, meaning: Meaning) ->
     for scene, segment, picked in evaluation.groups(table):
         if picked.sum() >= drift.LEAST_N or scene == segment == "*":
             frozen = {"score": drift.frozen_numbers(score[picked]).record(), "probability": drift.frozen_numbers(probability[picked]).record()}
-            rows.append({"scene": scene, "segment": segment, "n": int(picked.sum()), "bad_rate": float(table.bad[picked].mean()), **frozen})
-    variables = {each.name: frozen_column(table.columns[each.name]).record() for each in meaning.variables}
-    return {"n": table.size, "groups": rows, "variables": variables}
+            variables = {each.name: frozen_column(table.columns[each.name][picked]).record() for each in meaning.variables}
+            place = {"scene": scene, "segment": segment, "n": int(picked.sum()), "bad_rate": float(table.bad[picked].mean())}
+            rows.append({**place, **frozen, "variables": variables})
+    return {"n": table.size, "groups": rows}
 
 
 def frozen_column(column: Any) -> Frozen:
@@ -133,7 +134,7 @@ def later(training: Mapping[str, Any], log_odds: Mapping[str, Vector], table: Ta
         ("psi", "score", Frozen.of(overall["score"]), to_score(log_odds["scorecard"], meaning.scaling)),
         ("psi", "probability", Frozen.of(overall["probability"]), logistic.probability(log_odds["gbdt"])),
     ]
-    columns: Sequence[Any] = [("csi", each.name, Frozen.of(training["variables"][each.name]), table.columns[each.name]) for each in meaning.variables]
+    columns: Sequence[Any] = [("csi", each.name, Frozen.of(overall["variables"][each.name]), table.columns[each.name]) for each in meaning.variables]
     return [_moved(kind, name, frozen, values) for kind, name, frozen, values in (*moved, *columns)]
 
 

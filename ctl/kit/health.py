@@ -1,6 +1,7 @@
 """What an app itself says about its readiness: it takes no new traffic while it has a reason not to."""
 
 _reasons: dict[str, str] = {}
+_notes: dict[str, str] = {}
 
 
 def unready(reason: str, *, part: str = "app") -> None:
@@ -11,6 +12,19 @@ def unready(reason: str, *, part: str = "app") -> None:
 def ready(*, part: str = "app") -> None:
     """Take the part's reason back; none there: nothing happens."""
     _reasons.pop(part, None)
+
+
+def note(text: str, *, part: str = "app") -> None:
+    """Let readiness probes see something that is no reason to leave the traffic; an empty text takes the part's note back."""
+    if text:
+        _notes[part] = text
+    else:
+        _notes.pop(part, None)
+
+
+def notes() -> str:
+    """Return what the app lets probes see; empty when there is nothing."""
+    return "; ".join(_notes.values())
 
 
 def reason() -> str:

@@ -90,7 +90,8 @@ class Life:
         if self.stage is not Stage.READY:
             return 503, {"state": self.stage, "reason": REASONS[self.stage]}
         reason = health.reason()
-        return (503, {"state": "unready", "reason": reason}) if reason else (200, {"state": "ready"})
+        note = {"note": notes} if (notes := health.notes()) else {}
+        return (503, {"state": "unready", "reason": reason}) if reason else (200, {"state": "ready", **note})
 
 
 REASONS = {

@@ -10,6 +10,8 @@ from ctl.kit.identity import Identity, config
 from reference_apps.risk import policy, rehearsal, settings, web
 from reference_apps.risk.deciding.decider import Decider
 from reference_apps.risk.desk import Desk, InForce
+from reference_apps.risk.monitoring import web as monitoring
+from reference_apps.risk.monitoring.watching import Watch
 from reference_apps.risk.packages import reading
 from reference_apps.risk.packages.faults import BadPackage
 from reference_apps.risk.variables.bureaus import Bureaus
@@ -33,13 +35,17 @@ def main() -> None:
         in_force = InForce(Decider(package), challenger, chosen.salt, chosen.buckets)
         desk = Desk(in_force, policy.load(config, package), identity.data_dir, Bureaus(calls, chosen.bureaus, chosen.timeouts_s))
         app = web.build(desk, rehearsal.load(config))
+        watch = Watch(identity.data_dir, last=chosen.monitor_last, every_s=chosen.monitor_every_s)
+        monitoring.add(app, watch)
     except (BadPackage, policy.BadPolicy, DatabaseFailed, ValueError, OSError) as error:
         raise SystemExit(f"risk does not start: {error}") from error
 
     async def start() -> None:
         await desk.start(follow=chosen.follow)
+        watch.start()
 
     async def stop() -> None:
+        await watch.stop()
         await desk.stop()
         await calls.close()
 

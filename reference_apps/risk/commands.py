@@ -1,6 +1,7 @@
-"""The commands of risk's operators: check, publish, preview, replay. Each prints what it found; the exit status says it again for scripts."""
+"""The commands of risk's operators, those of training and monitoring among them. Each prints what it found; the exit status says it again for scripts."""
 
 import argparse
+import functools
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -15,9 +16,11 @@ from reference_apps.risk.deciding.decider import Decider
 from reference_apps.risk.keeping import previewing
 from reference_apps.risk.keeping.log import FILE, LogReader
 from reference_apps.risk.keeping.replaying import Replay
+from reference_apps.risk.monitoring import commands as monitoring
 from reference_apps.risk.packages import reading
 from reference_apps.risk.packages.faults import BadPackage
 from reference_apps.risk.packages.shelf import Shelf
+from reference_apps.risk.training import commands as training
 
 FINE, FAILED, REFUSED, NOT_FOUND, DIFFERENT = 0, 1, 3, 4, 8
 Options = Any
@@ -51,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     preview.add_argument("--examples", type=int, default=10)
     replay = _verb(verbs, "replay", "decide logged decisions again and compare the bytes", replay_decisions)
     replay.add_argument("decision", nargs="?", default="", help="its id; left out: all of them")
+    for part in (training, monitoring):
+        part.add(functools.partial(_verb, verbs))
     for verb in (publish, preview, replay):
         verb.add_argument("--data", type=Path, default=Identity.from_environ().data_dir, help="the data folder of risk")
     for verb in (preview, replay):

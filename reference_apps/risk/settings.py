@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reference_apps.risk.desk import BUCKETS
+from reference_apps.risk.monitoring.watching import EVERY_S, LAST
 from reference_apps.risk.packages import reading
 from reference_apps.risk.variables.bureaus import BUREAUS
 
@@ -14,7 +15,7 @@ APP = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The config keys `package.*`, `challenger.*`, `bureau.*` and `timeout.*_s`. `challenger` None: nothing is scored in shadow."""
+    """The config keys `package.*`, `challenger.*`, `bureau.*`, `timeout.*_s` and `monitor.*`. `challenger` None: nothing is scored in shadow."""
 
     package: Path
     follow: bool
@@ -23,6 +24,8 @@ class Settings:
     buckets: int
     bureaus: dict[str, str]
     timeouts_s: dict[str, float]
+    monitor_last: int
+    monitor_every_s: float
 
 
 def load(config: Config) -> Settings:
@@ -36,6 +39,8 @@ def load(config: Config) -> Settings:
         buckets=int(_number(config, "challenger.buckets", BUCKETS, BUCKETS)),
         bureaus={name: service for name in BUREAUS if (service := config(f"bureau.{name}", ""))},
         timeouts_s={name: _number(config, f"timeout.{name}_s", 1.0, 60.0) for name in BUREAUS},
+        monitor_last=int(_number(config, "monitor.last", LAST, 1_000_000)),
+        monitor_every_s=_number(config, "monitor.every_s", EVERY_S, 86_400.0),
     )
 
 

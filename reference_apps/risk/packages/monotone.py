@@ -109,7 +109,9 @@ def first_unsteady(model: Model, feature: int) -> int | None:
 
 
 def _is_steady(model: Model, tree: Tree, feature: int, way: int) -> bool:
-    """Compare every two leaves that one value of the feature apart could reach: their boxes meet in all other features."""
+    """Look at its splits, and where they do not show it, compare every two leaves that one value of the feature apart could reach."""
+    if _splits_are_ordered(tree, feature, way):
+        return True
     if any(codes is not None and tree.feature[node] == feature and not _cuts_once(codes) for node, codes in enumerate(tree.codes)):
         return False
     leaves = [node for node, each in enumerate(tree.feature) if each == -1]
@@ -121,6 +123,25 @@ def _is_steady(model: Model, tree: Tree, feature: int, way: int) -> bool:
             meet &= np.maximum(low[:, None, other], low[None, :, other]) < np.minimum(high[:, None, other], high[None, :, other])
     below = high[:, None, feature] <= low[None, :, feature]
     return not bool((meet & below & (way * (value[None, :] - value[:, None]) < 0)).any())
+
+
+def _splits_are_ordered(tree: Tree, feature: int, way: int) -> bool:
+    """Whether at every split by the feature no leaf of the lower side passes one of the upper side, which trainers that take the constraint see to.
+
+    That is enough whatever the other features are, missing or words in any grouping: two values part at such a split, or nowhere.
+    """
+    least, most = list(tree.value), list(tree.value)
+    ordered = True
+    for node in reversed(range(len(tree.feature))):
+        if tree.feature[node] == -1:
+            continue
+        left, right = tree.left[node], tree.right[node]
+        least[node], most[node] = min(least[left], least[right]), max(most[left], most[right])
+        if tree.feature[node] == feature:
+            codes = tree.codes[node]
+            steady = most[left] <= least[right] if way > 0 else least[left] >= most[right]
+            ordered = ordered and steady and (codes is None or _cuts_once(codes))
+    return ordered
 
 
 def _boxes(model: Model, tree: Tree, leaves: Sequence[int]) -> Boxes:

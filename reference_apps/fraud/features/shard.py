@@ -18,8 +18,9 @@ from reference_apps.fraud.features.spec import FAMILIES, LATENESS_MS, NOTHING, S
 from reference_apps.fraud.features.table import Packed, Table, no_store
 from reference_apps.fraud.model import Event, Listing
 
-SLOTS = 64
+SLOTS = 63
 GRAPH_SLOT = SLOTS
+"""All slots are the bits of one 64-bit number."""
 ALL = (1 << (SLOTS + 1)) - 1
 GRAPH_BIT = 1 << GRAPH_SLOT
 BEFORE_ALL = -(2**62)

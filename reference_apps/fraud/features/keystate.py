@@ -1,0 +1,184 @@
+"""What is known of one key: its recent events one by one, older ones by the day. A pure function of the events it was shown, in their order.
+
+Event by event are kept those of the newest day and the two before, so a window of up to 24 h is exact for every event that is at most 24 h behind the newest
+of its key. One that is later still counts itself, and days as a whole.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from reference_apps.fraud.features.moving import FIRST, HIGH, SECOND, Entry, Rolling, plain, values
+from reference_apps.fraud.features.panes import Pane, Values, rolled, size, united_size
+from reference_apps.fraud.features.sketch import Sketch
+from reference_apps.fraud.features.spec import DAY_MS, EXACT_DAYS, LENGTHS_MS, LONG_DAYS, PANE_DAYS, SHORT_DAYS, WIDTH
+
+REACHES_MS = (*LENGTHS_MS, 2**62)
+"""The exact windows, and everything that is kept event by event."""
+
+BUSY = 24
+"""From how many events on windows have moving heads; below, walking over them is quicker."""
+
+Figures = tuple[int, ...]
+"""Count, sum, max, distinct first, distinct second of each window of the spec, in its order."""
+
+
+class KeyState:
+    """One key of one family and kind. `seen` is the position in the log of the last event it was shown."""
+
+    __slots__ = ("_days", "_rolling", "entries", "panes", "seen")
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self.entries: list[Entry] = []
+        self.panes: dict[int, Pane] | None = None
+        self._rolling: Rolling | None = None
+        self._days: tuple[int, tuple[Pane, Pane]] | None = None
+
+    def observe(self, entry: Entry) -> Figures:
+        """Take in an event and return all windows as of it."""
+        entries = self.entries
+        if not entries:
+            entries.append(entry)
+            return alone(entry)
+        at = entry[0]
+        newest = entries[-1][0]
+        if at < newest:
+            return self._late(entry, newest // DAY_MS)
+        if at // DAY_MS != newest // DAY_MS:
+            self._begin_day(at // DAY_MS)
+        entries.append(entry)
+        if self._rolling is not None:
+            self._rolling.add(entry, len(entries) - 1)
+            return self._rolling.figures()
+        if len(entries) >= BUSY:
+            self._rolling = Rolling(entries, self._days_before(at // DAY_MS))
+            return self._rolling.figures()
+        return self._walk(entry, len(entries) - 1)
+
+    def _walk(self, entry: Entry, end: int) -> Figures:
+        """Return the windows at an entry, itself and those before `end`: one pass backwards. A window that holds no more than a shorter one costs nothing."""
+        at, total, one, two = entry
+        last: tuple[int, ...] = (1, total, total, 1 if one else 0, 1 if two else 0)
+        first, second = None, None
+        entries, place, peak = self.entries, end - 1, total
+        found: tuple[int, ...] = ()
+        for length in REACHES_MS:
+            bound = at - length
+            if place >= 0 and entries[place][0] > bound:
+                if first is None or second is None:
+                    first, second = {one}, {two}
+                while place >= 0 and entries[place][0] > bound:
+                    _, amount, one, two = entries[place]
+                    total += amount
+                    if amount > peak:
+                        peak = amount
+                    first.add(one)
+                    second.add(two)
+                    place -= 1
+                last = (end - place, total, peak, len(first) - ("" in first), len(second) - ("" in second))
+            found += last
+        if not self.panes:
+            return found + last
+        return found[:-WIDTH] + self._over_days(last, at // DAY_MS, first or {one}, second or {two})
+
+    def _over_days(self, last: Sequence[int], day: int, first: set[str], second: set[str]) -> Figures:
+        """Return the windows of days: what is at hand (`last`, with its values) and what is summed up."""
+        found: list[int] = []
+        first.discard("")
+        second.discard("")
+        count, total, peak, ones, twos = last
+        for pane in self._days_before(day):
+            ones, twos = max(united_size(pane.first, first), ones), max(united_size(pane.second, second), twos)
+            found += (count + pane.count, total + pane.total, pane.peak if pane.peak > peak else peak, ones, twos)
+        return tuple(found)
+
+    def _late(self, entry: Entry, today: int) -> Figures:
+        at, day = entry[0], entry[0] // DAY_MS
+        if day < today - EXACT_DAYS:
+            return self._stale(entry, day, today)
+        place = bisect_right(self.entries, (at, HIGH))
+        self.entries.insert(place, entry)
+        if self._rolling is None:
+            return self._walk(entry, place)
+        self._rolling.add(entry, place)
+        exact, held = self._rolling.exact_at(at), [*self.entries[:place], entry]
+        last = (*plain(held)[:3], *exact[-2:])
+        return (*exact, *self._over_days(last, day, values(held, FIRST), values(held, SECOND)))
+
+    def _stale(self, entry: Entry, day: int, today: int) -> Figures:
+        """Count an event whose day is summed up already, or forgotten."""
+        itself = alone(entry)
+        if day <= today - PANE_DAYS:
+            return itself
+        panes = self._pane_of(day)
+        self._days = None
+        if self._rolling is not None:
+            self._rolling = None
+        panes[day].add(*entry[1:])
+        found = list(itself[: 5 * len(LENGTHS_MS)])
+        for days in (SHORT_DAYS, LONG_DAYS):
+            pane = rolled(panes, day, days)
+            found += (pane.count, pane.total, pane.peak, size(pane.first), size(pane.second))
+        return tuple(found)
+
+    def _begin_day(self, day: int) -> None:
+        """Sum up the days that are now too old to be kept event by event, and forget those older than any window."""
+        keep = bisect_right(self.entries, ((day - EXACT_DAYS) * DAY_MS, -1))
+        for at, amount, first, second in self.entries[:keep]:
+            self._pane_of(at // DAY_MS)[at // DAY_MS].add(amount, first, second)
+        del self.entries[:keep]
+        if self.panes:
+            self.panes = {number: pane for number, pane in self.panes.items() if number > day - PANE_DAYS}
+        self._rolling = self._days = None
+
+    def _pane_of(self, day: int) -> dict[int, Pane]:
+        """Return the panes, with one for that day among them."""
+        if self.panes is None:
+            self.panes = {}
+        if day not in self.panes:
+            self.panes[day] = Pane()
+        return self.panes
+
+    def _days_before(self, day: int) -> tuple[Pane, Pane]:
+        """Return the summed-up days of both windows of days that end at `day`."""
+        if not self.panes:
+            return NEVER
+        if self._days is None or self._days[0] != day:
+            self._days = day, (rolled(self.panes, day, SHORT_DAYS), rolled(self.panes, day, LONG_DAYS))
+        return self._days[1]
+
+    def pack(self) -> bytes:
+        """Return it as bytes; the same state gives the same bytes."""
+        panes = [(day, pane.count, pane.total, pane.peak, _packed(pane.first), _packed(pane.second)) for day, pane in sorted((self.panes or {}).items())]
+        return msgspec.msgpack.encode((self.seen, self.entries, panes))
+
+    @classmethod
+    def unpack(cls, content: bytes) -> "KeyState":
+        """Return what `pack` gave bytes of."""
+        state = cls()
+        state.seen, state.entries, panes = DECODER.decode(content)
+        for day, count, total, peak, first, second in panes:
+            pane = state._pane_of(day)[day]
+            pane.count, pane.total, pane.peak, pane.first, pane.second = count, total, peak, _unpacked(first), _unpacked(second)
+        return state
+
+
+NEVER = (Pane(), Pane())
+DECODER = msgspec.msgpack.Decoder(tuple[int, list[tuple[int, int, str, str]], list[tuple[int, int, int, int, Any, Any]]])
+
+
+def alone(entry: Entry) -> Figures:
+    """Return the windows of a key's only event."""
+    _, amount, first, second = entry
+    return (1, amount, amount, 1 if first else 0, 1 if second else 0) * 6
+
+
+def _packed(held: Values) -> Any:
+    return sorted(held) if isinstance(held, set) else bytes(held.registers)
+
+
+def _unpacked(content: Any) -> Values:
+    return Sketch(content) if isinstance(content, bytes) else set(content)

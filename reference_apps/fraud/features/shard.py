@@ -1,0 +1,203 @@
+"""The features of some of the keys: a pure function of the log, event by event in its order. What it does not own, it does not say.
+
+Keys are spread over SLOTS by their hash, and the graph has a slot of its own. Who owns which is decided elsewhere; two shards that own the same slot say the
+same, so an owner too many does no harm.
+"""
+
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from typing import Any
+from zlib import crc32
+
+import msgspec
+
+from reference_apps.fraud.features import graph
+from reference_apps.fraud.features.graph import Hub, Marks, Rings, Ties
+from reference_apps.fraud.features.keystate import Figures, KeyState
+from reference_apps.fraud.features.spec import FAMILIES, LATENESS_MS, NOTHING, SPEC
+from reference_apps.fraud.features.table import Packed, Table, no_store
+from reference_apps.fraud.model import Event, Listing
+
+SLOTS = 63
+GRAPH_SLOT = SLOTS
+"""All slots are the bits of one 64-bit number."""
+ALL = (1 << (SLOTS + 1)) - 1
+GRAPH_BIT = 1 << GRAPH_SLOT
+BEFORE_ALL = -(2**62)
+
+PLAIN = tuple((number, attrgetter(family.key, *family.distinct, "amount_fen")) for number, family in enumerate(SPEC.families) if not family.many)
+MANY = tuple((number, attrgetter(family.key, *family.distinct)) for number, family in enumerate(SPEC.families) if family.many)
+
+
+class Partial(msgspec.Struct, frozen=True, array_like=True):
+    """What a shard knows of one event. `slots`: bits of the slots it owned then; a family that it knows nothing of is None."""
+
+    slots: int
+    figures: tuple[Figures | None, ...]
+    ties: Ties | None
+
+
+def slot_of(family: str, key: str) -> int:
+    """Return the slot of a key, the same in every process."""
+    return crc32(f"{family}|{key}".encode()) % SLOTS
+
+
+class Shard:
+    """States of the owned slots up to position `applied` of the log. `newest` is the newest event time up to there."""
+
+    def __init__(self, slots: int = ALL, fetch: Callable[[str, str], bytes | None] = no_store) -> None:
+        self.slots = slots
+        self.applied = 0
+        self.newest = BEFORE_ALL
+        self.marks = Marks()
+        self._fetch = fetch
+        self._tables: dict[str, tuple[Table[KeyState], ...]] = {}
+        self._hubs = {family: Table[Hub](f"hub|{family}", dict, _pack_hub, _unpack_hub, fetch) for family in ("device", "contact")}
+        self._rings = Rings()
+        self.links: list[tuple[str, str]] = []
+
+    def apply(self, position: int, event: Event) -> Partial:
+        """Take in the next event of the log and return what is known of it, itself included. What a key was shown before is not counted again."""
+        figures: list[Figures | None] = [None] * len(FAMILIES)
+        tables = self._tables.get(event.kind) or self._new_tables(event.kind)
+        at, slots = event.at_ms, self.slots
+        for number, read in PLAIN:
+            key, first, second, amount = read(event)
+            if not key:
+                figures[number] = NOTHING
+            elif slots == ALL or slots >> slot_of(FAMILIES[number], key) & 1:
+                table = tables[number]
+                state = table.young.get(key) or table.recall(key)
+                if state.seen < position:
+                    state.seen = position
+                    figures[number] = state.observe((at, amount, first, second))
+        for number, read_many in MANY:
+            figures[number] = self._many(position, event, number, read_many)
+        ties = self._ties(event) if slots & GRAPH_BIT else None
+        self.applied = position
+        if at > self.newest:
+            self.newest = at
+        return Partial(slots, tuple(figures), ties)
+
+    def note(self, position: int, listing: Listing) -> None:
+        """Take in an entry of a list that stands in the log."""
+        self.marks.note(listing)
+        self.applied = position
+
+    def late_ms(self, event: Event) -> int:
+        """Return how far an event that is next in the log lies behind the watermark; 0: it does not."""
+        return max(0, self.newest - LATENESS_MS - event.at_ms)
+
+    def _many(self, position: int, event: Event, number: int, read: Callable[[Event], Any]) -> Figures | None:
+        """Return the highest of each figure over the owned keys; None when none of them is owned."""
+        keys, first, second = read(event)
+        if not keys:
+            return NOTHING
+        highest: Figures | None = None
+        table = self._tables[event.kind][number]
+        for key in keys if len(keys) == 1 else dict.fromkeys(keys):
+            if self.slots == ALL or self.slots >> slot_of(FAMILIES[number], key) & 1:
+                state = table.touch(key)
+                if state.seen < position:
+                    state.seen = position
+                    found = state.observe((event.at_ms, event.amount_fen, first, second))
+                    highest = found if highest is None else tuple(map(max, highest, found))
+        return highest
+
+    def _ties(self, event: Event) -> Ties:
+        account, at, bad = event.account, event.at_ms, self.marks.bad
+        sharing = others = spoilt = fresh = 0
+        for family, key in graph.hubs_of(event):
+            hub = self._hubs[family].touch(key)
+            if not hub:
+                hub[account] = at
+                fresh += 1
+                continue
+            anchor = graph.link(hub, account, at)
+            if anchor is not None:
+                self._rings.join(anchor, account)
+                self.links.append((anchor, account))
+            more, worse, new = graph.near(hub, account, at, bad)
+            others, spoilt, fresh = others + more, spoilt + worse, fresh + new
+            if more > sharing:
+                sharing = more
+        return Ties(sharing, self._rings.size(account), others, spoilt, fresh)
+
+    def _new_tables(self, kind: str) -> tuple[Table[KeyState], ...]:
+        made = tuple(Table(f"{kind}|{family}", KeyState, KeyState.pack, KeyState.unpack, self._fetch) for family in FAMILIES)
+        self._tables[kind] = made
+        return made
+
+    def _all_tables(self) -> Iterable[Table[KeyState] | Table[Hub]]:
+        for tables in self._tables.values():
+            yield from tables
+        yield from self._hubs.values()
+
+    def restore_links(self, links: Iterable[tuple[str, str]]) -> None:
+        """Take in the links that snapshots wrote."""
+        for one, other in links:
+            self._rings.join(one, other)
+
+    def barrier(self) -> list[tuple[str, str]]:
+        """Begin a snapshot of how things stand now, and return the links made since the last one."""
+        links, self.links = self.links, []
+        for table in self._all_tables():
+            table.barrier()
+        return links
+
+    def pack(self, most: int) -> bool:
+        """Pack some more of the snapshot; False: nothing waits any more."""
+        return any(table.pack(most) for table in self._all_tables())
+
+    def take_packed(self) -> list[Packed]:
+        """Hand out what was packed so far, to be written."""
+        return [packed for table in self._all_tables() for packed in table.take_packed()]
+
+    def keep(self, slots: int) -> None:
+        """Forget all slots but these."""
+        self.slots &= slots
+        for kind_tables in self._tables.values():
+            for table, family in zip(kind_tables, FAMILIES, strict=True):
+                table.drop(lambda key, family=family: bool(self.slots >> slot_of(family, key) & 1))  # type: ignore[misc]
+        if not self.slots & GRAPH_BIT:
+            self._rings, self.links = Rings(), []
+            for hubs in self._hubs.values():
+                hubs.drop(lambda _: False)
+
+    def absorb(self, other: "Shard") -> None:
+        """Take over the slots of a shard that stands at the same position."""
+        assert other.applied == self.applied, f"shards stand at {other.applied} and {self.applied}"
+        for kind in other._tables:
+            mine = self._tables.get(kind) or self._new_tables(kind)
+            for table, theirs in zip(mine, other._tables[kind], strict=True):
+                table.absorb(theirs)
+        if other.slots & GRAPH_BIT:
+            for family, hubs in self._hubs.items():
+                hubs.absorb(other._hubs[family])
+            self._rings, self.links = other._rings, other.links
+        self.slots |= other.slots
+
+
+def merged(partials: Iterable[Partial]) -> Partial:
+    """Return what several shards know together. Slots that two of them own count once: they say the same."""
+    slots, ties = 0, None
+    figures: list[Figures | None] = [None] * len(FAMILIES)
+    for partial in partials:
+        slots |= partial.slots
+        ties = ties or partial.ties
+        for number, found in enumerate(partial.figures):
+            if found is not None:
+                before = figures[number]
+                figures[number] = found if before is None else tuple(map(max, before, found))
+    return Partial(slots, tuple(figures), ties)
+
+
+def _pack_hub(hub: Hub) -> bytes:
+    return msgspec.msgpack.encode(hub)
+
+
+def _unpack_hub(content: bytes) -> Hub:
+    return HUB.decode(content)
+
+
+HUB = msgspec.msgpack.Decoder(dict[str, int])

@@ -1,0 +1,87 @@
+"""States by key, in three ages, so that a snapshot is whole although work goes on: touched since the barrier, waiting to be packed, at rest. No IO.
+
+At a barrier everything touched begins to wait. What waits is packed bit by bit, or at once when it is touched again: either way as it was at the barrier.
+What is at rest is on the disk and is let go at the next barrier.
+"""
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+State = TypeVar("State")
+Packed = tuple[str, str, bytes]
+"""Table, key, content."""
+
+
+def no_store(table: str, key: str) -> bytes | None:
+    """The store of a shard that has none: it remembers nothing."""
+    return None
+
+
+class Table(Generic[State]):
+    """The states of one family. `fetch` reads what an earlier snapshot wrote of a key."""
+
+    __slots__ = ("_fetch", "_new", "_pack", "_unpack", "name", "packed", "rest", "waiting", "young")
+
+    def __init__(
+        self,
+        name: str,
+        new: Callable[[], State],
+        pack: Callable[[State], bytes],
+        unpack: Callable[[bytes], State],
+        fetch: Callable[[str, str], bytes | None] = no_store,
+    ) -> None:
+        self.name = name
+        self._new, self._pack, self._unpack, self._fetch = new, pack, unpack, fetch
+        self.young: dict[str, State] = {}
+        self.waiting: dict[str, State] = {}
+        self.rest: dict[str, State] = {}
+        self.packed: list[Packed] = []
+
+    def touch(self, key: str) -> State:
+        """Return the state of a key that is about to change."""
+        state = self.young.get(key)
+        return state if state is not None else self.recall(key)
+
+    def recall(self, key: str) -> State:
+        """Return the state of a key that was not touched since the barrier."""
+        state = self.waiting.pop(key, None)
+        if state is not None:
+            self.packed.append((self.name, key, self._pack(state)))
+        else:
+            state = self.rest.pop(key, None)
+            if state is None:
+                content = self._fetch(self.name, key)
+                state = self._new() if content is None else self._unpack(content)
+        self.young[key] = state
+        return state
+
+    def barrier(self) -> None:
+        """Let everything that was touched wait. Only when nothing waits any more, and what was packed is written."""
+        if self.waiting or self.packed:
+            raise RuntimeError(f"{self.name}: the last snapshot is not done")
+        self.waiting, self.young, self.rest = self.young, {}, {}
+
+    def pack(self, most: int) -> int:
+        """Pack up to `most` of what waits and return how many were packed."""
+        number = 0
+        while self.waiting and number < most:
+            key, state = self.waiting.popitem()
+            self.packed.append((self.name, key, self._pack(state)))
+            self.rest[key] = state
+            number += 1
+        return number
+
+    def take_packed(self) -> list[Packed]:
+        """Hand out what was packed."""
+        packed, self.packed = self.packed, []
+        return packed
+
+    def drop(self, is_kept: Callable[[str], bool]) -> None:
+        """Forget the states of all other keys. Not while something waits."""
+        self.young = {key: state for key, state in self.young.items() if is_kept(key)}
+        self.rest = {key: state for key, state in self.rest.items() if is_kept(key)}
+
+    def absorb(self, other: "Table[State]") -> None:
+        """Take over the states of another shard, which holds other keys."""
+        self.young.update(other.young)
+        self.young.update(other.rest)

@@ -1,0 +1,133 @@
+"""The event log: everything that happened and every entry of a list, in one order, on the disk before anybody is answered.
+
+All instances of a machine share one SQLite file. Whoever holds its write lock gives out the positions; all else is worked out from the log. A judgement is kept
+beside its event, because a later policy may judge otherwise and a score is never rewritten.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from ctl.kit.database import Database
+from reference_apps.fraud.model import Event, Listing
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS log (
+    position INTEGER PRIMARY KEY AUTOINCREMENT, event_id TEXT UNIQUE, taken_by TEXT NOT NULL, content BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS log_lists ON log (position) WHERE event_id IS NULL;
+CREATE TABLE IF NOT EXISTS judged (position INTEGER PRIMARY KEY, content BLOB NOT NULL);
+"""
+
+INSERT = "INSERT OR IGNORE INTO log (event_id, taken_by, content) VALUES (?, ?, ?)"
+JUDGE = "INSERT OR IGNORE INTO judged (position, content) VALUES (?, ?)"
+UNJUDGED = "position > ? AND event_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM judged WHERE judged.position = log.position)"
+
+Item = Event | Listing
+Judged = tuple[int, bytes]
+"""A position, and the judgement of the event that stands there."""
+
+ENCODER = msgspec.msgpack.Encoder()
+EVENT = msgspec.msgpack.Decoder(Event)
+LISTING = msgspec.msgpack.Decoder(Listing)
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of an item: its position, and the event that had its id before, if there was one."""
+
+    position: int
+    known: Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An item in its place. `taken_by`: the instance that took it in."""
+
+    position: int
+    taken_by: str
+    item: Item
+
+
+class Log:
+    """The shared file, seen from one instance. Reads have a connection of their own, so that they never wait for a commit."""
+
+    def __init__(self, folder: Path, instance: str) -> None:
+        self._instance = instance
+        self._writing = Database(folder / "events.db", SCHEMA)
+        self._reading = Database(folder / "events.db", SCHEMA)
+
+    def append(self, items: Sequence[Item], judged: Iterable[Judged] = ()) -> list[Appended]:
+        """Write items, and judgements of earlier ones, in one commit. An event whose id is there already is not written again. Raises DatabaseFailed."""
+        rows = [(item.id if isinstance(item, Event) else None, self._instance, ENCODER.encode(item)) for item in items]
+        found: list[Appended] = []
+        with self._writing.write() as connection:
+            connection.executemany(JUDGE, judged)
+            for row in rows:
+                added = connection.execute(INSERT, row)
+                if added.rowcount:
+                    found.append(Appended(added.lastrowid or 0))
+                else:
+                    position, content = connection.execute("SELECT position, content FROM log WHERE event_id = ?", (row[0],)).fetchone()
+                    found.append(Appended(position, EVENT.decode(content)))
+        return found
+
+    def after(self, position: int, limit: int) -> list[Row]:
+        """Return what follows a position, in order."""
+        with self._reading.read() as connection:
+            rows = connection.execute("SELECT position, event_id, taken_by, content FROM log WHERE position > ? ORDER BY position LIMIT ?", (position, limit))
+            return [Row(at, taken_by, _item(event_id, content)) for at, event_id, taken_by, content in rows]
+
+    def listings(self, up_to: int = 2**62) -> list[Listing]:
+        """Return the entries of lists up to a position, in order."""
+        with self._reading.read() as connection:
+            rows = connection.execute("SELECT content FROM log WHERE event_id IS NULL AND position <= ? ORDER BY position", (up_to,)).fetchall()
+        return [LISTING.decode(content) for (content,) in rows]
+
+    def last(self) -> int:
+        """Return the last position; 0: the log is empty."""
+        with self._reading.read() as connection:
+            return int(connection.execute("SELECT coalesce(max(position), 0) FROM log").fetchone()[0])
+
+    def unjudged(self, after: int, limit: int) -> list[int]:
+        """Return the first positions beyond `after` whose event has no judgement yet."""
+        with self._reading.read() as connection:
+            return [row[0] for row in connection.execute(f"SELECT position FROM log WHERE {UNJUDGED} ORDER BY position LIMIT ?", (after, limit))]
+
+    def judgement(self, position: int) -> bytes | None:
+        """Return the judgement of the event at a position, if it is written."""
+        with self._reading.read() as connection:
+            found = connection.execute("SELECT content FROM judged WHERE position = ?", (position,)).fetchone()
+        return found[0] if found else None
+
+    def find(self, event_id: str) -> tuple[int, Event, bytes | None] | None:
+        """Return where an event stands, it, and its judgement; None: there is no such event."""
+        query = "SELECT log.position, log.content, judged.content FROM log LEFT JOIN judged USING (position) WHERE event_id = ?"
+        with self._reading.read() as connection:
+            found = connection.execute(query, (event_id,)).fetchone()
+        return (found[0], EVENT.decode(found[1]), found[2]) if found else None
+
+    def page(self, after: int, limit: int) -> list[tuple[int, Event, bytes | None]]:
+        """Return events with their judgements, in the order of the log, from beyond `after`."""
+        query = """SELECT log.position, log.content, judged.content FROM log LEFT JOIN judged USING (position)
+            WHERE log.position > ? AND event_id IS NOT NULL ORDER BY log.position LIMIT ?"""
+        with self._reading.read() as connection:
+            rows = connection.execute(query, (after, limit)).fetchall()
+        return [(position, EVENT.decode(content), judged) for position, content, judged in rows]
+
+    def page_of_lists(self, after: int, limit: int) -> list[tuple[int, Listing]]:
+        """Return entries of lists with their positions, oldest first, replaced ones too."""
+        query = "SELECT position, content FROM log WHERE event_id IS NULL AND position > ? ORDER BY position LIMIT ?"
+        with self._reading.read() as connection:
+            rows = connection.execute(query, (after, limit)).fetchall()
+        return [(position, LISTING.decode(content)) for position, content in rows]
+
+    def close(self) -> None:
+        self._writing.close()
+        self._reading.close()
+
+
+def _item(event_id: str | None, content: bytes) -> Item:
+    return LISTING.decode(content) if event_id is None else EVENT.decode(content)

@@ -1,0 +1,144 @@
+"""How a fraud model is built: a logistic function of signs that are never negative, with weights that are never negative. Pure.
+
+So more of a bad sign never lowers a probability, and what each sign adds is the reason. Signs are written as Python expressions over `e` (the event), `f` (the
+figures of each family's windows) and `t` (the event's ties in the graph): all models together are compiled into one function, which is several times as fast
+as a call for each of some eighty signs. Probabilities are whole millionths.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from reference_apps.fraud.features.graph import Ties
+from reference_apps.fraud.features.keystate import Figures
+from reference_apps.fraud.features.spec import SPEC
+from reference_apps.fraud.model import Event
+
+MILLION = 1_000_000
+DIGITS = 6
+MOST_REASONS = 3
+UNKNOWN: tuple[object, ...] = (None, "", ())
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What models look at: the event, the figures of each family's windows, and the event's place in the graph."""
+
+    event: Event
+    figures: Sequence[Figures]
+    ties: Ties
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One bad sign. `strength` says how strong it is, 0 when it is not there or not known; `field`: the evidence it reads, and `worse` the direction in which
+    that is bad."""
+
+    words: str
+    weight: float
+    strength: str
+    field: str = ""
+    worse: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A model by its signs. `required`: fields of the event without which it gives no score; `median`: its probability for an ordinary event."""
+
+    name: str
+    required: tuple[str, ...]
+    bias: float
+    median: float
+    signs: tuple[Sign, ...]
+
+    @property
+    def expression(self) -> str:
+        """The model as an expression that gives millionths, or None when a required input is missing."""
+        lacks = " or ".join(f"e.{field} in UNKNOWN" for field in self.required)
+        value = " + ".join([repr(self.bias), *(f"{sign.weight!r} * {sign.strength}" for sign in self.signs)])
+        return f"None if {lacks} else millionths({value})"
+
+    @cached_property
+    def strengths(self) -> tuple[tuple[Sign, Callable[[Event, Sequence[Figures], Ties], float]], ...]:
+        return tuple((sign, compiled(sign.strength)) for sign in self.signs)
+
+    def missing(self, event: Event) -> tuple[str, ...]:
+        """Return the required inputs that the event lacks."""
+        return tuple(field for field in self.required if getattr(event, field) in UNKNOWN)
+
+    def reasons(self, look: Look) -> tuple[tuple[float, str], ...]:
+        """Return the signs that add most, with what they add to the log-odds: strongest first, then by words."""
+        found = []
+        for sign, read in self.strengths:
+            strength = read(look.event, look.figures, look.ties)
+            if strength > 0:
+                found.append((round(sign.weight * strength, DIGITS), _said(sign, look, strength)))
+        return tuple(sorted(found, key=lambda each: (-each[0], each[1]))[:MOST_REASONS])
+
+    def explain(self, look: Look) -> str:
+        """Say in one line why: what is missing, or the strongest signs."""
+        missing = self.missing(look.event)
+        if missing:
+            return f"{' and '.join(missing)} unknown"
+        return "; ".join(text for _, text in self.reasons(look)) or "no bad sign"
+
+
+def millionths(log_odds: float) -> int:
+    """Return a probability by its log-odds."""
+    return int(MILLION / (1 + math.exp(-log_odds)) + 0.5) if log_odds > -700 else 0
+
+
+NAMES_IN_SIGNS: dict[str, Any] = {"UNKNOWN": UNKNOWN, "millionths": millionths, "log2": math.log2, "max": max, "min": min, "__builtins__": {}}
+
+
+def compiled(expression: str, **more: Any) -> Callable[[Event, Sequence[Figures], Ties], Any]:
+    """Return an expression over e, f and t as a function."""
+    made: Callable[[Event, Sequence[Figures], Ties], Any] = eval(f"lambda e, f, t: {expression}", {**NAMES_IN_SIGNS, **more})
+    return made
+
+
+def _said(sign: Sign, look: Look, strength: float) -> str:
+    """Return the sign's words with its raw value: what the event says where it reads a field, else its strength."""
+    raw = getattr(look.event, sign.field) if sign.field else strength
+    return sign.words.format(value=f"{raw:.10g}" if isinstance(raw, int | float) and not isinstance(raw, bool) else raw)
+
+
+def figure(words: str, weight: float, family: str, window: str, name: str, *, free: int = 0) -> Sign:
+    """A figure of a window, as far as it is above `free`."""
+    read = _place(family, window, name)
+    return Sign(words, weight, f"({read} - {free} if {read} > {free} else 0)" if free else read)
+
+
+def most(words: str, weight: float, families: tuple[str, str], window: str, name: str) -> Sign:
+    """The higher of a figure of two families."""
+    one, other = (_place(family, window, name) for family in families)
+    return Sign(words, weight, f"({one} if {one} > {other} else {other})")
+
+
+def concentration(words: str, weight: float, family: str, window: str, name: str) -> Sign:
+    """How far events of a key keep to few values, from 0 (each its own, or fewer than three events) to nearly 1 (all the same)."""
+    count, distinct = _place(family, window, "count"), _place(family, window, name)
+    return Sign(words, weight, f"(({count} - {distinct}) / {count} if {count} >= 3 and {distinct} else 0.0)")
+
+
+def high(words: str, weight: float, field: str, *, free: float = 0.0, full: float = 1.0) -> Sign:
+    """Evidence that is bad when it is high: 0 up to `free`, 1 from `full` on."""
+    grown = f"(e.{field} - {free!r}) * {1 / (full - free)!r}" if free else f"e.{field} * {1 / full!r}"
+    return Sign(words, weight, f"(0.0 if e.{field} is None or e.{field} <= {free!r} else 1.0 if e.{field} >= {full!r} else {grown})", field, 1)
+
+
+def low(words: str, weight: float, field: str, *, free: float = 1.0) -> Sign:
+    """Evidence that is bad when it is low: 0 from `free` on, 1 at nothing."""
+    return Sign(words, weight, f"(0.0 if e.{field} is None or e.{field} >= {free!r} else 1 - e.{field} * {1 / free!r})", field, -1)
+
+
+def flag(words: str, weight: float, field: str, *, bad: bool = True) -> Sign:
+    """Evidence that is there or not."""
+    return Sign(words, weight, f"(1.0 if e.{field} is {bad} else 0.0)", field, 1 if bad else -1)
+
+
+def _place(family: str, window: str, name: str) -> str:
+    number, index = SPEC.place(family, window, name)
+    return f"f[{number}][{index}]"

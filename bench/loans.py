@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from time import perf_counter
 
+from bench import loanbook
 from bench.report import Report
 from reference_apps.ledger.loans import apr, schedule, standing
 from reference_apps.ledger.loans.daycount import DayCount
@@ -36,6 +37,7 @@ def run(report: Report) -> None:
     report.note(f"schedules of {PERIODS}: annuity, 30/360, each loan its own rate", _schedules_a_second(LoanProduct(), _strangers()), "schedules/s")
     report.note(f"standing of a loan of {PERIODS}, three instalments paid", _standings_a_second(credits[:2_000]), "loans/s")
     report.note("cost of a loan (IRR, XIRR)", _costs_a_second(credits[:500]), "loans/s")
+    loanbook.run(report)
 
 
 def _credits() -> list[Credit]:

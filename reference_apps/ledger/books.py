@@ -7,9 +7,11 @@ from typing import Generic, Protocol, TypeVar
 from reference_apps.ledger.algebra.accounttable import AccountTable
 from reference_apps.ledger.algebra.model import Account, Pending, Transfer
 from reference_apps.ledger.algebra.transfertable import BurntTable, PendingTable, TransferTable
+from reference_apps.ledger.closing.daystep import DayEnd, Step
+from reference_apps.ledger.closing.loancolumns import LoanColumns
 from reference_apps.ledger.keeping.reply import Reply
 from reference_apps.ledger.loans.loan import Loan
-from reference_apps.ledger.loans.posted import Posted
+from reference_apps.ledger.loans.postedtable import PostedLayer, PostedTable
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -103,9 +105,10 @@ class Tables:
 
 
 class Books:
-    """Accounts, transfers, what became of pending ones, burnt ids, loans, what of their earnings is posted (by loan number), and stored replies.
+    """Accounts, transfers, what became of pending ones, burnt ids, loans, what of their earnings is posted (by loan number), stored replies, ends of days.
 
-    `tables` is what the committed books hold in columns, also below a draft. `last_ns` and `last_loan` are the newest timestamp and loan number given out.
+    `tables` is what the committed books hold in columns, also below a draft; `columns` is what they know of their loans, once somebody asks.
+    `step` is the step of a day's end that a draft takes. `last_ns` and `last_loan` are the newest timestamp and loan number given out.
     """
 
     def __init__(self, below: "Books | None" = None) -> None:
@@ -123,10 +126,26 @@ class Books:
             self.pendings, self.burnt = Layer(below.pendings), Layer(below.burnt)
         self.timers: Timers = Timers(below.timers if below else None)
         self.loans: Layer[str, Loan] = Layer(below.loans if below else None)
-        self.posted: Layer[int, Posted] = Layer(below.posted if below else None)
+        self.posted: PostedLayer | PostedTable = PostedLayer(below.posted) if below else PostedTable()
         self.replies: Layer[str, Reply] = Layer(below.replies if below else None)
+        self.dayends: Layer[int, DayEnd] = Layer(below.dayends if below else None)
+        self.step: Step | None = None
+        self.columns: LoanColumns | None = None
         self.last_ns: int = below.last_ns if below else 0
         self.last_loan: int = below.last_loan if below else 0
+
+    @property
+    def committed(self) -> "Books":
+        """The books below all drafts."""
+        return self if self._below is None else self._below.committed
+
+    def drafted_loans(self) -> Mapping[str, Loan]:
+        """Return the loans that are new or changed in drafts and not committed yet."""
+        return {} if self._below is None else {**self._below.drafted_loans(), **self.loans.own}
+
+    def days(self) -> frozenset[int]:
+        """Return the days (ordinals) whose end has begun."""
+        return frozenset(self.dayends.own) | (self._below.days() if self._below else frozenset())
 
     def draft(self) -> "Books":
         """Return empty books over these: what is written there is not seen here until `keep`."""
@@ -136,10 +155,14 @@ class Books:
         """Make this draft part of the books below it."""
         if self._below is None:
             return
-        for layer in (self.accounts, self.transfers, self.pendings, self.burnt, self.loans, self.posted, self.replies):
+        for layer in (self.accounts, self.transfers, self.pendings, self.burnt, self.loans, self.replies, self.dayends):
             if isinstance(layer, Layer):
                 layer.sink()
         self.timers.sink()
+        if self._below.columns is not None:
+            self._below.columns.changed.update(self.loans.own)
+        if isinstance(self.posted, PostedLayer):
+            self.posted.sink()
         self._below.last_ns = max(self._below.last_ns, self.last_ns)
         self._below.last_loan = max(self._below.last_loan, self.last_loan)
         if self._below._below is None:

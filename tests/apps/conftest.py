@@ -58,7 +58,8 @@ async def ask_asgi(app: Any, method: str, path: str, body: Any = None, headers: 
     await app(scope, receive, send)
     raw = b"".join(message.get("body", b"") for message in messages[1:])
     given = {name.decode(): value.decode() for name, value in messages[0]["headers"]}
-    return Reply(messages[0]["status"], json.loads(raw) if raw else None, given)
+    read = json.loads(raw) if raw and "json" in given.get("content-type", "json") else raw.decode() or None
+    return Reply(messages[0]["status"], read, given)
 
 
 class Router:

@@ -17,6 +17,8 @@ import pytest
 from reference_apps.ledger.algebra import core
 from reference_apps.ledger.algebra.model import SECOND_NS, U128, Transfer
 from reference_apps.ledger.books import Books
+from reference_apps.ledger.closing import dayend
+from reference_apps.ledger.closing.daystep import Begun, Ended
 from reference_apps.ledger.keeping import body, entry, frozen, snapshot
 from reference_apps.ledger.keeping.desk import Desk
 from reference_apps.ledger.keeping.journals import open_at
@@ -28,12 +30,14 @@ from reference_apps.ledger.loans.loan import Terms
 from tests.apps.ledger_fast import START, Way, move, state
 from tests.apps.ledger_work import pay_out, pay_out_many
 
+DAY = date(2025, 2, 15)
 OFTEN = Policy(records=1, bytes_at_end=1)
 NEVER = Policy(bytes_at_end=2**60)
 
 
 def everything(books: Books) -> dict[str, Any]:
-    return state(books) | {"loans": books.loans.own, "posted": books.posted.own, "replies": books.replies.own, "last_loan": books.last_loan}
+    kept = {name: getattr(books, name).own for name in ("loans", "posted", "dayends", "replies")}
+    return state(books) | kept | {"last_loan": books.last_loan}
 
 
 class JournalOf:
@@ -88,6 +92,8 @@ def test_loans_and_stored_answers_are_in_it(tmp_path: Path) -> None:
     for number in range(3):
         loan = lending.disburse(draft, f"LN{number}", terms, START)
         lending.repay(draft, loan, 172_548, date(2025, 2, 15), START)
+    for step in (Begun(day=DAY, at_ns=START, upto=3), Ended(day=DAY, report={"loans": 3})):
+        dayend.enter(draft, step, ())
     draft.replies.put("tenant|route|ключ", Reply("hash", 201, {"名": ["x", 1]}))
     draft.keep()
     way.write(entry.Entry(burnt=(5,)))

@@ -74,6 +74,9 @@ def test_interest_in_a_grace_runs_from_the_disbursement_and_falls_due_after_it()
     assert [line.interest_fen for line in graced.schedule[:3]] == [0, 0, 10_000 + 8_375 + 6_733]
     assert stands(graced, 2, 15).earned.interest_fen == round(third.interest_fen * 31 / 90)
     assert (stands(graced, 4, 15).earned.interest_fen, stands(graced, 4, 14).days_past_due) == (third.interest_fen, 58)
+    free = lent(LoanProduct(interest_grace=2, interest_free=1))
+    assert stands(free, 2, 15).earned.interest_fen == 0, "no interest runs in a period that is free of it"
+    assert stands(free, 2, 16).earned.interest_fen == round(free.schedule[2].interest_fen / 59)
 
 
 def test_an_unpaid_instalment_costs_a_fee_once_and_a_penalty_a_day_after_the_grace() -> None:
@@ -152,7 +155,7 @@ def test_a_prepayment_in_mid_period_pays_interest_to_the_day_first() -> None:
     paid = then(lent(LoanProduct(prepayment=Prepayment.RE_AMORTISE)), Kind.PAID, 2, 1, 105_484)
     now, due = stands(paid, 2, 1), stands(paid, 2, 15)
     assert (now.paid.interest, now.paid.principal, now.principal_fen) == (5_484, 100_000, 900_000)
-    assert now.lines[0].owed.interest == round(900_000 * 0.12 * 14 / 360), "the rest of the first period, on what is left"
+    assert now.lines[0].owed.interest == round(900_000 * 0.01 * 14 / 31), "the rest of the first month, on what is left"
     assert due.earned.interest_fen == 5_484 + now.lines[0].owed.interest
     assert sum(line.owed.principal for line in now.lines) == 900_000
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query
@@ -12,22 +12,21 @@ from pydantic import BaseModel, Field
 
 from ctl.kit.fastapi_problems import answer_problems
 from ctl.kit.problem import Problem
+from reference_apps.ledger import businessday
 from reference_apps.ledger.algebra import asof
 from reference_apps.ledger.algebra.model import LAST_NS, U128, Account
 from reference_apps.ledger.algebra.transfertable import Wanted
-from reference_apps.ledger.door import batchroutes, liferoutes, loanroutes, moments, views
+from reference_apps.ledger.closing import dayrun
+from reference_apps.ledger.door import batchroutes, dayroutes, liferoutes, loanroutes, moments, statements, views
 from reference_apps.ledger.door.loanroutes import Limit
 from reference_apps.ledger.door.policy import NO_POLICY, Policy
 from reference_apps.ledger.keeping import journals
 from reference_apps.ledger.keeping.desk import Desk
 from reference_apps.ledger.keeping.record import Broken
 
-BUSINESS_HOURS = timedelta(hours=8)
-"""The business day is China's, all year round."""
-
 
 def today() -> date:
-    return (datetime.now(UTC) + BUSINESS_HOURS).date()
+    return businessday.day_of(time.time_ns())
 
 
 class Search(BaseModel):
@@ -49,6 +48,8 @@ def build(desk: Desk, today: Callable[[], date] = today, policy: Policy = NO_POL
     loanroutes.add_quotes(app, today, policy)
     loanroutes.add_loans(app, desk, today, policy)
     liferoutes.add(app, desk, today)
+    statements.add(app, desk, today)
+    dayroutes.add(app, desk, today)
     batchroutes.add_batches(app, desk)
     _accounts(app, desk)
     _transfers(app, desk)
@@ -110,6 +111,7 @@ def _row(desk: Desk, account_id: int) -> tuple[int, Account]:
 def _control(app: FastAPI, desk: Desk) -> None:
     @app.get("/v1/trial-balance")
     async def trial_balance() -> dict[str, Any]:
+        await dayrun.learn(desk.books)
         return views.trial_balance(desk.books)
 
     @app.get("/v1/journal/verify")

@@ -1,7 +1,8 @@
 """The content of a journal record: its entries as bytes, and back. Pure.
 
 Version 3 is binary: a head, then per entry the counts, the accounts, the transfers, the expired and the burnt ids, and the rest as canonical JSON. Before it
-a body was JSON as a whole, which is still read; a ledger of that time cannot read this one and stops.
+a body was JSON as a whole, which is still read; a ledger of that time cannot read this one and stops. Version 4 is the same with a step of a day's end in
+it, which a ledger of version 3 would overlook: it stops too.
 """
 
 import json
@@ -14,7 +15,7 @@ from reference_apps.ledger.algebra.model import Account, Transfer
 from reference_apps.ledger.keeping import canonical, entry, packing
 from reference_apps.ledger.keeping.entry import Entry
 
-VERSION = 3
+VERSION, DAY_VERSION = 3, 4
 MAGIC = b"LEDG"
 HEAD, COUNTS = struct.Struct("<4sHHI"), struct.Struct("<5I")
 ID_BYTES = 16
@@ -22,7 +23,8 @@ ID_BYTES = 16
 
 def write(entries: Sequence[Entry]) -> bytes:
     """Return the body of a record with these entries."""
-    return HEAD.pack(MAGIC, VERSION, 0, len(entries)) + b"".join(part for one in entries for part in _parts(one))
+    version = DAY_VERSION if any(one.day for one in entries) else VERSION
+    return HEAD.pack(MAGIC, version, 0, len(entries)) + b"".join(part for one in entries for part in _parts(one))
 
 
 def read(body: bytes) -> tuple[Entry, ...]:
@@ -30,8 +32,8 @@ def read(body: bytes) -> tuple[Entry, ...]:
     if body[:1] == b"[":
         return tuple(entry.from_json(row) for row in json.loads(body))
     magic, version, _, count = HEAD.unpack_from(body)
-    if magic != MAGIC or version != VERSION:
-        raise ValueError(f"a record of the journal is of version {version}; this ledger reads up to version {VERSION}: run a newer release")
+    if magic != MAGIC or version not in (VERSION, DAY_VERSION):
+        raise ValueError(f"a record of the journal is of version {version}; this ledger reads up to version {DAY_VERSION}: run a newer release")
     raw, place, entries = memoryview(body), HEAD.size, []
     for _ in range(count):
         one, place = _entry(raw, place)

@@ -12,6 +12,8 @@ from reference_apps.ledger.algebra import bulk, core
 from reference_apps.ledger.algebra.layout import Records
 from reference_apps.ledger.algebra.model import Account, Pending, Transfer
 from reference_apps.ledger.books import Books
+from reference_apps.ledger.closing import dayend, daystep
+from reference_apps.ledger.closing.daystep import Step
 from reference_apps.ledger.keeping import loanrows
 from reference_apps.ledger.keeping.reply import Reply
 from reference_apps.ledger.loans import posting
@@ -25,7 +27,7 @@ NO_SUMS = {"debits_pending": 0, "debits_posted": 0, "credits_pending": 0, "credi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """The facts of one request; empty members changed nothing. `happened` is (loan id, happening), `reply` is (scope, reply)."""
+    """The facts of one request; empty members changed nothing. `happened` is (loan id, happening), `day` a step of a day's end, `reply` is (scope, reply)."""
 
     accounts: Sequence[Account] = ()
     transfers: Sequence[Transfer] = ()
@@ -33,10 +35,11 @@ class Entry:
     burnt: tuple[int, ...] = ()
     opened: Loan | None = None
     happened: tuple[str, Happening] | None = None
+    day: Step | None = None
     reply: tuple[str, Reply] | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.accounts or self.transfers or self.expired or self.burnt or self.opened or self.happened or self.reply)
+        return bool(self.accounts or self.transfers or self.expired or self.burnt or self.opened or self.happened or self.day or self.reply)
 
 
 def of_draft(draft: Books, below: Books) -> Entry:
@@ -50,6 +53,7 @@ def of_draft(draft: Books, below: Books) -> Entry:
         burnt=tuple(draft.burnt.own),
         opened=loan if loan and known is None else None,
         happened=(loan.id, loan.happenings[-1]) if loan and known is not None else None,
+        day=draft.step,
         reply=next(iter(draft.replies.own.items()), None),
     )
 
@@ -82,6 +86,8 @@ def fold(books: Books, entry: Entry) -> None:
         if loan is None:
             raise ValueError(f"something happened to loan {loan_id}, which was never opened")
         books.loans.put(loan_id, loan.having(happening))
+    if entry.day:
+        dayend.enter(books, entry.day, entry.transfers)
     if entry.reply:
         books.replies.put(*entry.reply)
 
@@ -99,6 +105,7 @@ def to_json(entry: Entry) -> dict[str, Any]:
     written = {
         "opened": loanrows.to_row(entry.opened) if entry.opened else None,
         "happened": [entry.happened[0], loanrows.happening_to_row(entry.happened[1])] if entry.happened else None,
+        "day": daystep.to_row(entry.day) if entry.day else None,
         "reply": [entry.reply[0], asdict(entry.reply[1])] if entry.reply else None,
     }
     return {name: value for name, value in written.items() if value}
@@ -106,7 +113,7 @@ def to_json(entry: Entry) -> dict[str, Any]:
 
 def from_json(written: Mapping[str, Any]) -> Entry:
     """Return the entry that `to_json` wrote, or one of the time when everything in it was JSON; `repaid` is how repayments were written then."""
-    happened, repaid, reply, opened = (written.get(name) for name in ("happened", "repaid", "reply", "opened"))
+    happened, repaid, reply, opened, day = (written.get(name) for name in ("happened", "repaid", "reply", "opened", "day"))
     known = (happened[0], loanrows.happening_from_row(happened[1])) if happened else None
     paid = (repaid[0], loanrows.repayment_from_row(repaid[1])) if repaid else None
     return Entry(
@@ -116,6 +123,7 @@ def from_json(written: Mapping[str, Any]) -> Entry:
         burnt=tuple(written.get("burnt", ())),
         opened=loanrows.from_row(opened) if opened else None,
         happened=known or paid,
+        day=daystep.from_row(day) if day else None,
         reply=(reply[0], Reply(**reply[1])) if reply else None,
     )
 

@@ -16,14 +16,17 @@ from reference_apps.ledger.algebra.columns import Columns
 from reference_apps.ledger.algebra.model import SECOND_NS, Account
 from reference_apps.ledger.algebra.transfertable import PENDING_NUMBER
 from reference_apps.ledger.books import Books, Tables
+from reference_apps.ledger.closing import daystep
+from reference_apps.ledger.closing.daystep import DayEnd
 from reference_apps.ledger.keeping import entry
 from reference_apps.ledger.keeping.journal import Head
 from reference_apps.ledger.keeping.reply import Reply
 from reference_apps.ledger.loans.loan import Loan
-from reference_apps.ledger.loans.posted import Posted
+from reference_apps.ledger.loans.postedtable import Fen, PostedTable
 
 CHANGING = frozenset({*(f"accounts.{name}" for name in SUMS), "accounts.mark", "transfers.state"})
 Line = Mapping[str, Any]
+NONE_POSTED = (np.zeros((3, 0), np.int64), np.zeros(0, np.int32))
 LINE_BYTES = 512
 """About what a loan or a stored answer takes."""
 
@@ -39,6 +42,8 @@ class Frozen:
     beside: tuple[Line, ...]
     loans: tuple[Loan, ...]
     replies: tuple[tuple[str, Reply], ...]
+    posted: tuple[Fen, NDArray[np.int32]] = NONE_POSTED
+    dayends: tuple[DayEnd, ...] = ()
 
     @property
     def size(self) -> int:
@@ -48,6 +53,10 @@ class Frozen:
     def lines(self) -> Iterator[Line]:
         """Yield everything that is in no column, one thing a line."""
         yield from self.beside
+        fen, through = self.posted
+        rows = [daystep.packed(row) for row in (*fen, through.astype(np.int64))]
+        yield {"posted": [len(through), *rows]}
+        yield from ({"dayend": daystep.dayend_to_row(each)} for each in self.dayends)
         yield from (entry.to_json(one) for one in entry.lasting(self.loans, self.replies))
 
 
@@ -59,7 +68,9 @@ def freeze(books: Books, head: Head) -> Frozen:
         last_ns=books.last_ns,
         rows={table: each.count for table, each in tables(books.tables).items()},
         columns={name: column.copy() if name in CHANGING else column for name, column in columns.items()},
-        beside=(*_beside(books.tables), *({"posted": [number, asdict(posted)]} for number, posted in books.posted.own.items())),
+        beside=tuple(_beside(books.tables)),
+        posted=books.posted.copied() if isinstance(books.posted, PostedTable) else NONE_POSTED,
+        dayends=tuple(books.dayends.own.values()),
         loans=tuple(books.loans.own.values()),
         replies=tuple(books.replies.own.items()),
     )
@@ -104,8 +115,12 @@ def _take_in(books: Books, line: Line) -> None:
             accounts.wide[row] = Account(**fields)
         case {"wide_amount": [row, amount]}:
             transfers.wide[row] = amount
-        case {"posted": [number, fields]}:
-            books.posted.put(number, Posted(**fields))
+        case {"posted": [count, *rows]} if isinstance(books.posted, PostedTable):
+            *fen, through = (daystep.unpacked(row, count) for row in rows)
+            books.posted.fill(np.stack(fen), through.astype(np.int32))
+        case {"dayend": row}:
+            ended = daystep.dayend_from_row(row)
+            books.dayends.put(ended.day.toordinal(), ended)
         case _:
             entry.fold(books, entry.from_json(line))
 

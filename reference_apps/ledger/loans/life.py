@@ -41,12 +41,12 @@ class Life:
         "stopped",
         "waived",
         "written_off",
-    )  # fmt: skip
+    )
 
     def __init__(self, loan: Loan) -> None:
         product, terms = loan.terms.product, loan.terms
         self.loan, self.product, self.day = loan, product, terms.disbursed_on.toordinal()
-        self.lines: list[Running] = running.begun(loan.schedule, terms.disbursed_on, product.interest_grace)
+        self.lines: list[Running] = running.begun(loan)
         self.paid: dict[Component, int] = dict.fromkeys(Component, 0)
         self.fees = self.waived = self.overpaid = self.lowest = self.written_off = self.recovered = 0
         self.charged_off: date | None = None

@@ -1,10 +1,11 @@
 """One loan as a value: what was agreed and what happened since. Pure; the books hold the money, this holds its reasons."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
+from reference_apps.ledger.loans.agreed import pack
 from reference_apps.ledger.loans.happening import Happening, Kind
 from reference_apps.ledger.loans.product import STANDARD, LoanProduct
 from reference_apps.ledger.loans.schedule import Credit, Instalment
@@ -50,8 +51,11 @@ class Loan:
     id: str
     number: int
     terms: Terms
-    schedule: tuple[Instalment, ...]
+    schedule: Sequence[Instalment]
     happenings: tuple[Happening, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "schedule", pack(self.schedule))
 
     def having(self, happening: Happening) -> "Loan":
         """Return the loan with one more happening."""

@@ -11,7 +11,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from reference_apps.ledger.loans import periodrate, schedule
-from reference_apps.ledger.loans.daycount import MONTHS_OF_THIRTY, year_fraction
+from reference_apps.ledger.loans.daycount import MONTHS_OF_THIRTY, DayCount, year_fraction
 from reference_apps.ledger.loans.periodrate import PeriodRates
 from reference_apps.ledger.loans.product import LoanProduct, Method, Prepayment
 from reference_apps.ledger.loans.rounding import rounded
@@ -39,6 +39,7 @@ def fresh(first: int, dues: Sequence[date], day: int, product: LoanProduct, rate
     annual_rate, principal_fen = rate_on
     days = [day, *(due.toordinal() for due in dues)]
     lines = [Running(first + place, begin, due, 0, 0) for place, (begin, due) in enumerate(pairwise(days))]
+    lines[0].uneven = True
     principals, interests = _same_number(product, principal_fen, _rates(lines, day, replace(product, interest_free=0), annual_rate), 0)
     for line, principal, interest in zip(lines, principals, interests, strict=True):
         line.principal, line.interest = principal, interest
@@ -46,13 +47,26 @@ def fresh(first: int, dues: Sequence[date], day: int, product: LoanProduct, rate
 
 
 def _rates(lines: Sequence[Running], day: int, product: LoanProduct, annual_rate: Decimal) -> PeriodRates:
+    """Return the rate of each period from the day on; under a count of twelfths a period that has begun has its calendar days' share left."""
     annual, begin, rates = Fraction(annual_rate), day, []
-    for place, line in enumerate(lines):
-        whole_month = place > 0 and product.day_count in MONTHS_OF_THIRTY
-        part = Fraction(1, 12) if whole_month else year_fraction(product.day_count, date.fromordinal(begin), date.fromordinal(line.due))
+    for line in lines:
+        if product.day_count in MONTHS_OF_THIRTY:
+            part = _whole(line, product.day_count) * _left(line, day)
+        else:
+            part = year_fraction(product.day_count, date.fromordinal(begin), date.fromordinal(line.due))
         rates.append(Fraction(0) if line.number <= product.interest_free else annual * part)
         begin = line.due
     return periodrate.over_one_denominator(rates, 0)
+
+
+def _left(line: Running, day: int) -> Fraction:
+    """Return which part of a period's days is still to come; a shifted due date may leave a period without any."""
+    days = line.due - line.opened
+    return Fraction(line.due - max(day, line.opened), days) if days > 0 else Fraction(1)
+
+
+def _whole(line: Running, count: DayCount) -> Fraction:
+    return year_fraction(count, date.fromordinal(line.opened), date.fromordinal(line.due)) if line.uneven else Fraction(1, 12)
 
 
 def _same_number(product: LoanProduct, principal_fen: int, rates: PeriodRates, grace: int) -> tuple[list[int], list[int]]:

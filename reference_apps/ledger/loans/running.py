@@ -1,18 +1,19 @@
 """One instalment while time passes and money comes: what it asks for, what was paid of it, how much of its interest has run. Days are ordinals."""
 
-from collections.abc import Iterable, Sequence
-from datetime import date
+from collections.abc import Iterable
 
+from reference_apps.ledger.loans import duedate
 from reference_apps.ledger.loans.allocation import Component, Debt
+from reference_apps.ledger.loans.loan import Loan
+from reference_apps.ledger.loans.product import Method
 from reference_apps.ledger.loans.rounding import Rounding, rounded
-from reference_apps.ledger.loans.schedule import Instalment
 
 MICRO = 10**6
 """Interest and penalties are cut off to a millionth of a fen before they are rounded."""
 
 
 class Running:
-    """Instalment `number`, due on `due`; its interest runs evenly from `begin`.
+    """Instalment `number`, due on `due`, of the period from `opened` on; its interest runs evenly from `begin`. `uneven`: the period is not a month.
 
     Of `interest`, `carried` had run before `begin`, and `again` had been paid once and is due again. `fen_days` are what is unpaid times the days it
     was late; `penalty` is what is asked besides what they cost; `late`: the late fee is charged.
@@ -28,19 +29,22 @@ class Running:
         "interest",
         "late",
         "number",
+        "opened",
         "paid_fee",
         "paid_interest",
         "paid_penalty",
         "paid_principal",
         "penalty",
         "principal",
-    )  # fmt: skip
+        "uneven",
+    )
 
     def __init__(self, number: int, begin: int, due: int, principal: int, interest: int) -> None:
         self.number, self.begin, self.due, self.principal, self.interest = number, begin, due, principal, interest
         self.carried = self.again = self.fee = self.penalty = self.fen_days = 0
         self.paid_principal = self.paid_interest = self.paid_fee = self.paid_penalty = 0
-        self.late = False
+        self.late = self.uneven = False
+        self.opened = begin
 
     def accrued(self, day: int, mode: Rounding) -> int:
         """Return the interest that has run through a day: all of it on the due date, as the schedule has it; nothing that is due again."""
@@ -113,14 +117,19 @@ class Running:
         self.penalty += share[Component.PENALTY]
 
 
-def begun(schedule: Sequence[Instalment], disbursed_on: date, interest_grace: int) -> list[Running]:
-    """Return the instalments of a schedule at the beginning: interest runs from the due date before, in a grace on interest from the disbursement."""
-    begin, lines = disbursed_on.toordinal(), []
-    for number, due_on, principal, interest in schedule:
+def begun(loan: Loan) -> list[Running]:
+    """Return the instalments of a loan at the beginning: interest runs from the due date before, in a grace on interest from its beginning."""
+    terms, lines = loan.terms, []
+    begin = opened = terms.disbursed_on.toordinal()
+    for number, due_on, principal, interest in loan.schedule:
         due = due_on.toordinal()
-        lines.append(Running(number, begin, due, principal, interest))
-        if number > interest_grace:
+        line = Running(number, begin, due, principal, interest)
+        line.opened, opened = opened, due
+        lines.append(line)
+        if number > terms.product.interest_grace or number <= terms.product.interest_free:
             begin = due
+    if terms.first_due_on and terms.product.method is not Method.FLAT:
+        next(line for line in lines if line.number == 1).uneven = terms.first_due_on != duedate.months_after(terms.disbursed_on, 1)
     return lines
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import uvloop
+
 from bench.demo import APPS, state_folder
 from bench.lending import CUSTOMERS, application
 from bench.load import Call, Load
@@ -47,11 +49,17 @@ class Neighbours:
 
 def run(report: Report) -> None:
     """Measure the engine on this disk, then the whole way."""
-    best, commits = max(asyncio.run(_engine()) for _ in range(ROUNDS))
+    best, commits = max(_round() for _ in range(ROUNDS))
     report.at_least("automatic path, engine only, durable", best, ENGINE_GOAL, "applications/s")
     report.note("applications that share a commit", 2 * APPLICATIONS / commits, "applications")
     report.note("one condition of an edge", _condition_us(), "us")
     _through_the_gateway(report)
+
+
+def _round() -> tuple[float, int]:
+    """Run the engine once, on the event loop that instances run on."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_engine())
 
 
 async def _engine() -> tuple[float, int]:

@@ -14,6 +14,7 @@ BENCHES = {
     "month": "a month of 1,289 releases, 5 % of them bad",
     "gateway": "what the gateway adds, and how soon it is back",
     "approval": "applications a second through approval, and from request to loan through the gateway",
+    "ledger": "the ledger's engine: durable transfers, postings, recovery, ten million accounts",
     "loans": "repayment schedules a second, exact to the fen; the end of a day for a million loans",
 }
 STORIES = {"demo": "the whole story, under load", "fleet": "the whole catalog as processes, then thirty rollouts"}

@@ -161,7 +161,7 @@ def written(tmp_path: Path) -> tuple[Path, dict[str, Any]]:
         for number in range(3):
             await asyncio.gather(*(pay_out(desk, 10 * number + each) for each in range(10)))
             if number < 2:
-                snapshot.write(tmp_path / "snapshots", frozen.freeze(desk.books, desk._head))
+                snapshot.write(tmp_path / "snapshots", frozen.freeze(desk.books, desk.head))
 
     on_desk(tmp_path, story)
     return tmp_path, on_desk(tmp_path, look)

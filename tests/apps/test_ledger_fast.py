@@ -279,8 +279,8 @@ def test_what_is_packed_is_unpacked(count: int, dice: Any) -> None:
 def test_a_body_that_is_not_one_of_ours_is_refused() -> None:
     written = body.write([Entry(burnt=(1, 2), expired=(3,))])
     assert body.read(written) == (Entry(burnt=(1, 2), expired=(3,)),)
-    with pytest.raises(ValueError, match="version 4"):
-        body.read(written[:4] + b"\x04" + written[5:])
+    with pytest.raises(ValueError, match="version 5"):
+        body.read(written[:4] + b"\x05" + written[5:])
     with pytest.raises(ValueError, match="of which its entries take"):
         body.read(written + b"x")
     columns = bytearray(packing.pack(layout.transfers_batch([move(number, 1, 2, 3) for number in range(1, 20)])))

@@ -15,6 +15,7 @@ BENCHES = {
     "gateway": "what the gateway adds, and how soon it is back",
     "risk": "decisions a second, the latency of one, a package swapped under load",
     "approval": "applications a second through approval, and from request to loan through the gateway",
+    "ledger": "the ledger's engine: durable transfers, postings, recovery, ten million accounts",
     "loans": "repayment schedules a second, exact to the fen; the end of a day for a million loans",
 }
 STORIES = {"demo": "the whole story, under load", "fleet": "the whole catalog as processes, then thirty rollouts"}

@@ -59,12 +59,13 @@ def test_an_account_is_read_as_the_models_read_it_or_left_to_them(changed: dict[
 
 
 def _same(rows: list[dict[str, Any]], decoder: Any, models: TypeAdapter[Any], to_batch: Callable[..., Any]) -> None:
-    read = batches.read(json.dumps(rows).encode(), decoder)
+    few, many = batches.read(json.dumps(rows).encode(), decoder), batches.read(json.dumps(rows * bulkwork.AT_LEAST).encode(), decoder)
     try:
-        by_models = to_batch([each.to_model() for each in models.validate_python(rows)]).tobytes()
+        by_models = tuple(each.to_model() for each in models.validate_python(rows))
     except ValidationError:
         by_models = None
-    assert (None if read is None else read.tobytes()) == by_models
+    assert few == by_models
+    assert (None if many is None else many.tobytes()) == (by_models and to_batch(by_models * bulkwork.AT_LEAST).tobytes())
 
 
 @pytest.mark.parametrize("raw", [b"", b"[", b"{}", b"[]", b"[1]", b"[null]", b"\xff", b"[{}]", json.dumps([GOOD] * (MANY + 1)).encode()])

@@ -3,7 +3,11 @@
 import asyncio
 import json
 import logging
+import os
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -161,7 +165,7 @@ def written(tmp_path: Path) -> tuple[Path, dict[str, Any]]:
         for number in range(3):
             await asyncio.gather(*(pay_out(desk, 10 * number + each) for each in range(10)))
             if number < 2:
-                snapshot.write(tmp_path / "snapshots", frozen.freeze(desk.books, desk._head))
+                snapshot.write(tmp_path / "snapshots", frozen.freeze(desk.books, desk.head))
 
     on_desk(tmp_path, story)
     return tmp_path, on_desk(tmp_path, look)
@@ -249,3 +253,42 @@ def test_books_frozen_stay_as_they_were(tmp_path: Path) -> None:
     snapshot.write(tmp_path, still)
     found, _ = snapshot.newest(tmp_path, JournalOf(way))  # type: ignore[arg-type]
     assert state(found) == before
+
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from reference_apps.ledger.keeping import desk as desks
+from reference_apps.ledger.keeping.schedule import Policy
+from tests.apps.ledger_work import pay_out
+
+desks.SNAPSHOT_LOOK_S = 0.005
+
+async def main():
+    folder = Path(sys.argv[1])
+    desk = desks.Desk(folder / "ledger.db", lambda: None, snapshots=folder / "snapshots", policy=Policy(records=1))
+    await desk.open()
+    for number in range(100_000):
+        await pay_out(desk, number)
+        print(number, flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_killed_while_snapshots_are_written_a_start_finds_the_same_books_with_and_without_them(tmp_path: Path, seed: int) -> None:
+    dice, root = Random(seed), Path(__file__).parents[2]
+    environ = os.environ | {"PYTHONPATH": str(root)}
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=root, env=environ) as writer:
+        assert writer.stdout is not None
+        answered, wanted = 0, dice.randrange(10, 60)
+        while answered < wanted or not kept(tmp_path):
+            assert writer.stdout.readline(), "it goes on"
+            answered += 1
+        time.sleep(dice.random() * 0.02)
+        writer.kill()
+    with_them = on_desk(tmp_path, look)
+    shutil.rmtree(tmp_path / "snapshots")
+    assert on_desk(tmp_path, look) == with_them
+    assert len(with_them["loans"]) >= answered

@@ -50,13 +50,13 @@ class Columns:
         return first
 
     def add_one(self, values: Mapping[str, int]) -> int:
-        """Add one row and return its number."""
+        """Add one row and return its number. It counts once it is whole: another thread may be reading."""
         first = self.count
         self._make_room(first + 1)
-        self.count = first + 1
         for name, value in values.items():
             if value:
                 self.put(name, first, value)
+        self.count = first + 1
         return first
 
     def put(self, name: str, row: int, value: int) -> None:

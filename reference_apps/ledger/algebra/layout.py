@@ -142,7 +142,7 @@ class Records(Sequence[Kind], Generic[Kind]):
         return made  # type: ignore[no-any-return]
 
 
-def batch_of(values: Sequence[Account] | Sequence[Transfer], dtype: np.dtype[np.void]) -> Batch:
+def batch_of(values: Sequence[Account | Transfer], dtype: np.dtype[np.void]) -> Batch:
     """Return values as records; those that are records already as they are."""
     if isinstance(values, Records):
         return values.batch

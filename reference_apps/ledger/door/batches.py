@@ -12,10 +12,10 @@ from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
 from reference_apps.ledger.algebra.layout import ACCOUNT, LOW, RECORD_BYTES, TRANSFER, Batch
-from reference_apps.ledger.algebra.model import RESOLVING, U128
+from reference_apps.ledger.algebra.model import RESOLVING, U128, Account, Transfer
 from reference_apps.ledger.door import views
 from reference_apps.ledger.door.bodies import TRANSFER_FLAG
-from reference_apps.ledger.keeping.bulkwork import Created, Outcome
+from reference_apps.ledger.keeping.bulkwork import AT_LEAST, Created, Outcome
 
 MOST_EVENTS = 8_000
 MOST_BYTES = 8 * 2**20
@@ -37,6 +37,7 @@ class AccountRow(msgspec.Struct, forbid_unknown_fields=True):
     user_data_32: int = 0
 
     dtype: ClassVar[np.dtype[np.void]] = ACCOUNT
+    kind: ClassVar[type[Account]] = Account
 
 
 class TransferRow(msgspec.Struct, forbid_unknown_fields=True):
@@ -56,16 +57,27 @@ class TransferRow(msgspec.Struct, forbid_unknown_fields=True):
     user_data_32: int = 0
 
     dtype: ClassVar[np.dtype[np.void]] = TRANSFER
+    kind: ClassVar[type[Transfer]] = Transfer
 
 
+Decoder = msgspec.json.Decoder[list[AccountRow]] | msgspec.json.Decoder[list[TransferRow]]
+Events = Batch | tuple[Account | Transfer, ...]
+LARGEST = {
+    name: U128 if f"{name}_hi" in dtype.fields else int(np.iinfo(dtype[name]).max)
+    for dtype in (ACCOUNT, TRANSFER)
+    for name in dtype.names or ()
+    if dtype.fields
+}
 ACCOUNTS, TRANSFERS = msgspec.json.Decoder(list[AccountRow]), msgspec.json.Decoder(list[TransferRow])
 
 
-def read(raw: bytes, decoder: "msgspec.json.Decoder[list[AccountRow]] | msgspec.json.Decoder[list[TransferRow]]") -> Batch | None:
-    """Return the events of a JSON body, None when it is not altogether in order."""
+def read(raw: bytes, decoder: Decoder) -> Events | None:
+    """Return the events of a JSON body, few as values and many as records; None when it is not altogether in order."""
     try:
         rows: Sequence[Any] = decoder.decode(raw)
-        return _batch(rows) if 0 < len(rows) <= MOST_EVENTS else None
+        if not 0 < len(rows) <= MOST_EVENTS:
+            return None
+        return _batch(rows) if len(rows) >= AT_LEAST else tuple(_value(row) for row in rows)
     except (msgspec.MsgspecError, ValueError, OverflowError):
         return None
 
@@ -76,6 +88,20 @@ def records(raw: bytes, dtype: np.dtype[np.void]) -> Batch:
     if rest or not 0 < count <= MOST_EVENTS:
         raise ValueError(f"{len(raw)} bytes; it must be 1 to {MOST_EVENTS} records of {RECORD_BYTES} bytes")
     return np.frombuffer(raw, dtype)
+
+
+def _value(row: Any) -> Account | Transfer:
+    """Return a row as a value. Raises ValueError as `_batch`."""
+    fields: dict[str, int] = {}
+    for name in row.__struct_fields__:
+        sent = getattr(row, name)
+        if sent is UNSET:
+            sent = _inherited(sent, row)
+        fields[name] = value = sent if isinstance(sent, int) else _named(sent) if name == "flags" else _digits(sent)
+        if not 0 <= value <= LARGEST[name]:
+            raise ValueError(f"{name}: out of range")
+    made: Account | Transfer = row.kind(**fields)
+    return made
 
 
 def _batch(rows: Sequence[Any]) -> Batch:

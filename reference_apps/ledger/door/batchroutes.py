@@ -14,7 +14,7 @@ from reference_apps.ledger.algebra.layout import ACCOUNT, TRANSFER, Batch, Recor
 from reference_apps.ledger.algebra.model import Account, Transfer
 from reference_apps.ledger.books import Books
 from reference_apps.ledger.door import batches
-from reference_apps.ledger.door.batches import MOST_BYTES, MOST_EVENTS
+from reference_apps.ledger.door.batches import MOST_BYTES, MOST_EVENTS, Events
 from reference_apps.ledger.door.bodies import AccountBody, TransferBody
 from reference_apps.ledger.keeping import bulkwork
 from reference_apps.ledger.keeping.bulkwork import Bulk, Outcome
@@ -26,17 +26,18 @@ Accounts = Annotated[list[AccountBody], Body(min_length=1, max_length=MOST_EVENT
 Transfers = Annotated[list[TransferBody], Body(min_length=1, max_length=MOST_EVENTS)]
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 JSON, RECORDS = "application/json", "application/octet-stream"
-CONTROL = np.array(sorted(int(control) for control in Control), np.uint64)
+CONTROL_IDS = frozenset(int(control) for control in Control)
+CONTROL = np.array(sorted(CONTROL_IDS), np.uint64)
 
 
 def add_batches(app: FastAPI, desk: Desk) -> None:
     """Add the two routes."""
 
     async def create_accounts(events: Accounts) -> Response:
-        return await _book(desk, layout.accounts_batch(event.to_model() for event in events))
+        return await _book(desk, tuple(event.to_model() for event in events))
 
     async def create_transfers(events: Transfers) -> Response:
-        return await _book(desk, layout.transfers_batch(event.to_model() for event in events))
+        return await _book(desk, tuple(event.to_model() for event in events))
 
     routes = (("/v1/accounts", create_accounts, batches.ACCOUNTS, ACCOUNT), ("/v1/transfers", create_transfers, batches.TRANSFERS, TRANSFER))
     for path, by_models, decoder, dtype in routes:
@@ -82,27 +83,31 @@ def _records(raw: bytes, dtype: np.dtype[np.void]) -> Batch:
         raise Problem(422, "bad_input", f"body: {error}", remedy="cut it into batches of whole records; nothing was changed") from error
 
 
-async def _book(desk: Desk, events: Batch) -> Response:
-    _refuse_control_accounts(events)
+async def _book(desk: Desk, events: Events) -> Response:
     outcome: Outcome
     if len(events) >= bulkwork.AT_LEAST:
-        outcome = await desk.submit_bulk(Bulk(events))
+        batch = layout.batch_of(events, ACCOUNT if isinstance(events[0], Account) else TRANSFER) if isinstance(events, tuple) else events
+        _refuse_control_accounts(batch)
+        outcome = await desk.submit_bulk(Bulk(batch))
     else:
-        _, body = await desk.submit(_few(events))
+        few = events if isinstance(events, tuple) else _values(events)
+        for index, event in enumerate(few):
+            if isinstance(event, Transfer) and not CONTROL_IDS.isdisjoint((event.debit_account_id, event.credit_account_id)):
+                raise _control_account(index, event.debit_account_id if event.debit_account_id in CONTROL_IDS else event.credit_account_id)
+        _, body = await desk.submit(_command(few))
         outcome = body["results"]
     return Response(batches.answer(outcome), media_type=JSON)
 
 
-def _few(events: Batch) -> Command:
+def _values(events: Batch) -> tuple[Account | Transfer, ...]:
+    records: Records[Any] = Records(events)
+    return tuple(records)
+
+
+def _command(events: Sequence[Any]) -> Command:
     """Return a few events as a command."""
-    if events.dtype == ACCOUNT:
-        accounts: Records[Account] = Records(events)
-        return _command(core.create_accounts, tuple(accounts))
-    transfers: Records[Transfer] = Records(events)
-    return _command(core.create_transfers, tuple(transfers))
+    create: Callable[[Books, Any, int], Sequence[Any]] = core.create_accounts if isinstance(events[0], Account) else core.create_transfers
 
-
-def _command(create: Callable[[Books, Any, int], Sequence[Any]], events: Sequence[Any]) -> Command:
     def book(books: Books, now_ns: int) -> Answer:
         return 200, {"results": create(books, events, now_ns)}
 
@@ -115,7 +120,10 @@ def _refuse_control_accounts(events: Batch) -> None:
         return
     fields = ("debit_account_id", "credit_account_id")
     named = [np.isin(events[name], CONTROL) & (events[f"{name}_hi"] == 0) for name in fields]
-    for index in np.flatnonzero(named[0] | named[1])[:1]:
-        account_id = int(events[fields[0] if named[0][index] else fields[1]][index])
-        detail = f"{index}: account {account_id} ({chart.name(account_id)}) is a control account of the loans"
-        raise Problem(422, "control_account", detail, remedy="use POST /v1/loans or /v1/loans/{id}/repayments")
+    for index in np.flatnonzero(named[0] | named[1])[:1].tolist():
+        raise _control_account(index, int(events[fields[0] if named[0][index] else fields[1]][index]))
+
+
+def _control_account(index: int, account_id: int) -> Problem:
+    detail = f"{index}: account {account_id} ({chart.name(account_id)}) is a control account of the loans"
+    return Problem(422, "control_account", detail, remedy="use POST /v1/loans or /v1/loans/{id}/repayments")

@@ -45,12 +45,12 @@ def build(desk: Desk, today: Callable[[], date] = today, policy: Policy = NO_POL
     """Return the app over an open desk."""
     app = FastAPI(title="ledger", version="1", docs_url=None, redoc_url=None)
     answer_problems(app)
+    batchroutes.add_batches(app, desk)
     loanroutes.add_quotes(app, today, policy)
     loanroutes.add_loans(app, desk, today, policy)
     liferoutes.add(app, desk, today)
     statements.add(app, desk, today)
     dayroutes.add(app, desk, today)
-    batchroutes.add_batches(app, desk)
     _accounts(app, desk)
     _transfers(app, desk)
     _control(app, desk)

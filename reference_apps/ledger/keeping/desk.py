@@ -81,7 +81,7 @@ class Desk:
     ) -> None:
         self.place = place
         self._schedule = Schedule(snapshots, policy)
-        self._head: Head = journal_port.first_head()
+        self.head: Head = journal_port.first_head()
         self.books = Books()
         self.fenced = False
         self._cut_off = False
@@ -118,7 +118,7 @@ class Desk:
         if self._on_its_way is not None:
             await asyncio.gather(self._on_its_way, return_exceptions=True)
         if self._tasks and not self.fenced and not self._cut_off:
-            await self._schedule.end(frozen.freeze(self.books, self._head))
+            await self._schedule.end(frozen.freeze(self.books, self.head))
         if self._journal is not None:
             await self._on_disk(self._journal.close)
         self._disk.shutdown()
@@ -156,7 +156,7 @@ class Desk:
                 case StillJob() as first:
                     self._waiting.popleft()
                     await self._settled()
-                    _tell(first, await self._on_disk(lambda: frozen.freeze(self.books, self._head)))
+                    _tell(first, await self._on_disk(lambda: frozen.freeze(self.books, self.head)))
                 case _:
                     await self._settled()
                     await self._serve(journal, self._together())
@@ -250,12 +250,12 @@ class Desk:
 
     async def _make_durable(self, journal: Journal, entries: list[Entry]) -> None:
         def append() -> Record:
-            new = record.write(entries, journal.head(), journal.epoch, self._clock_ns())
+            new = record.write(entries, self.head, journal.epoch, self._clock_ns())
             journal.append(new)
             return new
 
         written = await self._on_disk(append)
-        self._head = written.seq, written.hash
+        self.head = written.seq, written.hash
         self._schedule.wrote(len(written.body))
 
     async def _on_disk(self, work: Callable[[], Any]) -> Any:
@@ -287,7 +287,7 @@ class Desk:
             for one in record.read(found):
                 entry.fold(books, one)
             self._schedule.wrote(len(found.body))
-        self._head = journal.head()
+        self.head = journal.head()
         return books
 
     def _lose(self, error: Fenced) -> None:

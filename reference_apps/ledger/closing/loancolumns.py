@@ -70,7 +70,7 @@ class LoanColumns:
         return int(self._columns[name][1 : self.count + 1].sum())
 
     def learn(self, loans: Mapping[str, Loan], most: int) -> bool:
-        """Learn at most so many loans that are new, and every one that has changed; say whether all are known then."""
+        """Learn at most so many loans that are new, and as many that have changed; say whether all are known then."""
         new = list(islice(loans.values(), self.count, self.count + most))
         for number, loan in enumerate(new, len(self.ids)):
             if loan.number != number:
@@ -81,13 +81,12 @@ class LoanColumns:
             for place, name in enumerate(Row._fields):
                 self._columns[name][new[0].number : new[-1].number + 1] = rows[:, place]
             self.ids += [loan.id for loan in new]
-        for loan_id in self.changed:
-            loan = loans[loan_id]
+        for _ in range(min(most, len(self.changed))):
+            loan = loans[self.changed.pop()]
             if loan.number <= self.count:
                 for name, value in zip(Row._fields, self._row(loan), strict=True):
                     self._columns[name][loan.number] = value
-        self.changed.clear()
-        return self.count == len(loans)
+        return self.count == len(loans) and not self.changed
 
     def _reach(self, number: int) -> None:
         if number >= self._room:
@@ -102,7 +101,6 @@ class LoanColumns:
         if place is None:
             place = self._place_of[product] = len(self.products)
             self.products.append(product)
-        product = loan.terms.product
         is_odd = product.interest_grace and product.interest_free  # no interest runs in a free period inside a grace: the definition knows which days
         return (None if is_odd else _plain(loan, place)) or _other(loan, place)
 

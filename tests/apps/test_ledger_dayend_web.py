@@ -81,7 +81,7 @@ def test_a_day_ends_once_with_a_report_that_is_kept(tmp_path: Path) -> None:
             assert all(row["difference_fen"] == 0 for row in trial["controls"])
         async with service(tmp_path / "ledger.db") as (ask, _, _):
             assert (await ask("GET", "/v1/day-ends/2026-11-27")).body == report, "kept with the books"
-            assert (await ask("GET", "/v1/day-ends")).body == {"items": [report], "next": None}
+            assert (await ask("GET", "/v1/day-ends")).body == {"items": [report], "next": None, "running": False}
 
     asyncio.run(story())
 

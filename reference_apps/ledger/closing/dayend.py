@@ -55,7 +55,7 @@ def accrue(books: Books, day: date, now_ns: int, most: int = MOST_LOANS, most_as
     """Post what the next stretch of loans has earned through the day. Raises Problem; the books are then a draft to be dropped."""
     known = _standing(books, day, Stage.ACCRUAL)
     first, last = known.next, min(known.upto, known.next + most - 1)
-    while not subledger.learn(books, MOST_LOANS) and subledger.columns(books).count < last:
+    while not subledger.learn(books, MOST_LOANS):
         pass
     columns, loans, ordinal = subledger.columns(books), books.committed.loans.own, day.toordinal()
     asked = accrual.asked(columns, first, last, ordinal)

@@ -53,13 +53,15 @@ class DayRun:
 
     async def _run(self, day: date) -> None:
         try:
-            await learn(self._desk.books)
             while (known := dayend.newest(self._desk.books)) is not None and (known.day < day or known.stage is not Stage.DONE):
                 await self._step(known, day)
                 await asyncio.sleep(0)
         except Problem as error:
             self.why = str(error)
             log.error("the end of %s has stopped: %s", day, error)
+        except Exception as error:  # whatever stops a run is told to whoever asks how it stands
+            self.why = f"{type(error).__name__}: {error}"
+            log.exception("the end of %s has stopped", day)
         else:
             log.info("the end of %s is done", day)
 
@@ -68,6 +70,7 @@ class DayRun:
             case Stage.DONE:
                 await self._desk.submit(self._beginning(target))
             case Stage.ACCRUAL:
+                await learn(self._desk.books)
                 await self._submit(lambda books, now_ns: dayend.accrue(books, known.day, now_ns, self.most_loans, self.most_asked))
             case Stage.CHARGE_OFF:
                 await learn(self._desk.books)

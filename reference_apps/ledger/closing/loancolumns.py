@@ -54,6 +54,8 @@ class LoanColumns:
         self.changed: set[str] = set()
         self.products: list[LoanProduct] = []
         self._place_of: dict[LoanProduct, int] = {}
+        self._last: tuple[LoanProduct | None, int] = (None, 0)
+        self._waiting: list[Loan] = []
         self._room = 0
         self._columns: dict[str, NDArray[Any]] = {name: np.zeros(0, TYPES.get(name, np.int64)) for name in Row._fields}
 
@@ -70,8 +72,8 @@ class LoanColumns:
         return int(self._columns[name][1 : self.count + 1].sum())
 
     def learn(self, loans: Mapping[str, Loan], most: int) -> bool:
-        """Learn at most so many loans that are new, and every one that has changed; say whether all are known then."""
-        new = list(islice(loans.values(), self.count, self.count + most))
+        """Learn at most so many loans that are new, and as many that have changed; say whether all are known then."""
+        new = self._new(loans, most)
         for number, loan in enumerate(new, len(self.ids)):
             if loan.number != number:
                 raise ValueError(f"loan {loan.id} has number {loan.number}, but it is number {number} in the books")
@@ -81,13 +83,18 @@ class LoanColumns:
             for place, name in enumerate(Row._fields):
                 self._columns[name][new[0].number : new[-1].number + 1] = rows[:, place]
             self.ids += [loan.id for loan in new]
-        for loan_id in self.changed:
-            loan = loans[loan_id]
+        for _ in range(min(most, len(self.changed))):
+            loan = loans[self.changed.pop()]
             if loan.number <= self.count:
                 for name, value in zip(Row._fields, self._row(loan), strict=True):
                     self._columns[name][loan.number] = value
-        self.changed.clear()
-        return self.count == len(loans)
+        return self.count == len(loans) and not self.changed
+
+    def _new(self, loans: Mapping[str, Loan], most: int) -> list[Loan]:
+        """Return the next loans that are not known, as they are now."""
+        if not self._waiting and self.count < len(loans):
+            self._waiting = list(islice(loans.values(), self.count, None))[::-1]
+        return [loans[self._waiting.pop().id] for _ in range(min(most, len(self._waiting)))]
 
     def _reach(self, number: int) -> None:
         if number >= self._room:
@@ -98,13 +105,17 @@ class LoanColumns:
 
     def _row(self, loan: Loan) -> Row:
         product = loan.terms.product
+        if product is not self._last[0]:
+            self._last = product, self._place(product)
+        is_odd = product.interest_grace and product.interest_free  # no interest runs in a free period inside a grace: the definition knows which days
+        return (None if is_odd else _plain(loan, self._last[1])) or _other(loan, self._last[1])
+
+    def _place(self, product: LoanProduct) -> int:
         place = self._place_of.get(product)
         if place is None:
             place = self._place_of[product] = len(self.products)
             self.products.append(product)
-        product = loan.terms.product
-        is_odd = product.interest_grace and product.interest_free  # no interest runs in a free period inside a grace: the definition knows which days
-        return (None if is_odd else _plain(loan, place)) or _other(loan, place)
+        return place
 
 
 def _plain(loan: Loan, product: int) -> Row | None:

@@ -26,7 +26,7 @@ from reference_apps.ledger.keeping.journals import Place
 from reference_apps.ledger.keeping.record import Broken
 
 FAILED, USAGE, REFUSED, NOT_FOUND, OUT_OF_REACH, LATE, DIFFERENT = 1, 2, 3, 4, 5, 7, 8
-PAUSE_S = 0.5
+PAUSE_S, MOST_STARTS = 0.5, 3
 STATUSES = "Status: 0 ok, 1 failed, 2 bad input, 3 refused, 4 not found, 5 out of reach, 7 not over in time, 8 differences found."
 OF_PROBLEM = {404: NOT_FOUND, 409: REFUSED, 422: USAGE}
 
@@ -153,9 +153,7 @@ def day_end(day: datetime, server: str | None, look: bool, timeout_s: int, outpu
     """End a business DAY (days that were missed first), or go on with it, and wait for its report."""
     where, on = _server(server), day.date()
     try:
-        if not look:
-            remote.ask(where, "POST", "/v1/day-ends", {"day": on.isoformat()}, key=f"day-end-{on}")
-        report = _followed(where, on, 0 if look else timeout_s)
+        report = remote.ask(where, "GET", f"/v1/day-ends/{on}") if look else _ended(where, on, timeout_s)
     except Answered as error:
         raise Stop(f"{error}; {error.body.get('remedy', 'look at the log of the ledger')}", OF_PROBLEM.get(error.status, FAILED)) from error
     except OutOfReach as error:
@@ -166,15 +164,26 @@ def day_end(day: datetime, server: str | None, look: bool, timeout_s: int, outpu
     return 0 if report["checks"]["ok"] else DIFFERENT
 
 
-def _followed(server: str, day: date, timeout_s: int) -> dict[str, Any]:
+def _ended(server: str, day: date, timeout_s: int) -> dict[str, Any]:
+    """Have the day ended; a run that stops, because the ledger has changed hands or its disk was full, is sent on its way again a few times."""
+    deadline = time.monotonic() + timeout_s
+    for _ in range(MOST_STARTS):
+        remote.ask(server, "POST", "/v1/day-ends", {"day": day.isoformat()}, key=f"day-end-{day}")
+        report = _followed(server, day, deadline)
+        if report["state"] != "stopped" or time.monotonic() > deadline:
+            break
+    return report
+
+
+def _followed(server: str, day: date, deadline: float) -> dict[str, Any]:
     """Ask until the day is done or nobody works on it; missed days before it come first."""
-    deadline, told = time.monotonic() + timeout_s, ""
+    told = ""
     while True:
-        days = remote.ask(server, "GET", f"/v1/day-ends/{day}") if timeout_s == 0 else _newest(server, day)
-        over = days["state"] == "stopped" or (days["state"] == "done" and days["day"] == day.isoformat())
+        report = _newest(server, day)
+        over = report["state"] == "stopped" or (report["state"] == "done" and report["day"] == day.isoformat())
         if over or time.monotonic() > deadline:
-            return days
-        line = f"  {days['day']} {days.get('stage', days['state'])}: {days.get('loans_done', days['loans']):,} of {days['loans']:,} loans"
+            return report
+        line = f"  {report['day']} {report.get('stage', report['state'])}: {report.get('loans_done', report['loans']):,} of {report['loans']:,} loans"
         if line != told and sys.stderr.isatty():
             click.echo(line, err=True)
         told = line
@@ -193,7 +202,8 @@ def _newest(server: str, day: date) -> dict[str, Any]:
         page = remote.ask(server, "GET", f"/v1/day-ends?limit=1000{after}")
         if page["next"] is None:
             newest: dict[str, Any] = page["items"][-1]
-            return newest if newest["state"] != "done" else newest | {"state": "running"}
+            between = {"state": "running" if page["running"] else "stopped", "stage": "done", "loans_done": newest["loans"]}
+            return newest | between if newest["state"] == "done" else newest
         after = f"&after={page['next']}"
 
 

@@ -46,10 +46,11 @@ def add(app: FastAPI, desk: Desk, today: Callable[[], date]) -> None:
 
     @app.get("/v1/day-ends")
     async def list_days(limit: Limit = 100, after: On = None) -> dict[str, Any]:
-        """Oldest first; `after` is the last day seen."""
+        """Oldest first; `after` is the last day seen, `running` whether a run is at work."""
         begin = after.toordinal() if after else 0
         found = [desk.books.dayends.own[day] for day in sorted(desk.books.dayends.own) if day > begin][:limit]
-        return {"items": [_shown(each, run) for each in found], "next": found[-1].day.isoformat() if len(found) == limit else None}
+        following = found[-1].day.isoformat() if len(found) == limit else None
+        return {"items": [_shown(each, run) for each in found], "next": following, "running": run.is_running}
 
     @app.get("/v1/day-ends/{day}")
     async def get_day(day: date) -> dict[str, Any]:

@@ -61,6 +61,7 @@ class Desk:
         self._commit = GroupCommit(self._store.append)
         self._shadows: asyncio.Queue[tuple[Entry, Mapping[str, Any], Decider]] = asyncio.Queue(MOST_SHADOWS)
         self._tasks: list[asyncio.Task[None]] = []
+        self._refused = ""
         self._log = log.logger("risk")
         self._dropped = metrics.counter("risk_shadows_dropped_total", "Decisions that the challenger was too slow to score.")
         made = metrics.counter("risk_decisions_total", "Decisions by outcome.", ("outcome",))
@@ -127,7 +128,10 @@ class Desk:
         return freezing.freeze(asked, resolved, scene, self.policy.table, self._cap(asked["tenant"]))
 
     def _cap(self, tenant: str) -> Cap | None:
-        return self.policy.cap(tenant)
+        try:
+            return self.policy.cap(tenant)
+        except BadPolicy as error:
+            raise Problem(503, "policy_wrong", f"tenant {tenant}: {error}", remedy="correct the configuration; nothing was decided") from error
 
     async def _logged(self, entry: Entry) -> None:
         try:
@@ -187,18 +191,17 @@ class Desk:
 
     async def _follow_once(self) -> None:
         """Take the published package if it is another one; a broken one is refused, and the old one stays."""
-        wanted_hash = self._shelf.pointed_at()
-        if not wanted_hash or wanted_hash in (self.in_force.decider.package.hash, self._refused):
-            return
+        wanted_hash = ""
         try:
+            wanted_hash = self._shelf.pointed_at()
+            if not wanted_hash or wanted_hash in (self.in_force.decider.package.hash, self._refused):
+                return
             decider = await asyncio.to_thread(self._prepared, wanted_hash)
         except (BadPackage, BadPolicy, OSError) as error:
             self._refused = wanted_hash
             self._log.error("the published package is refused, %s stays in force: %s", self.in_force.decider.package.hash, error)
         else:
             self._enforce(decider)
-
-    _refused = ""
 
     def _prepared(self, package_hash: str) -> Decider:
         package = self._shelf.find(package_hash)

@@ -79,11 +79,11 @@ class Shadow:
     position: int = 0
 
 
-def _insert(table: str, columns: Sequence[str]) -> str:
-    return f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+def _insert(table: str, columns: Sequence[str], key: str) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) ON CONFLICT ({key}) DO NOTHING"
 
 
-INSERT, INSERT_SHADOW = _insert("decisions", COLUMNS), _insert("shadows", SHADOW_COLUMNS)
+INSERT, INSERT_SHADOW = _insert("decisions", COLUMNS, "decision_id"), _insert("shadows", SHADOW_COLUMNS, "decision_id, package")
 
 
 class DecisionLog:

@@ -13,7 +13,9 @@ BENCHES = {
     "scale": "decisions at 310 services x 2,000 hosts x 6,000 instances",
     "month": "a month of 1,289 releases, 5 % of them bad",
     "gateway": "what the gateway adds, and how soon it is back",
-    "loans": "repayment schedules a second, exact to the fen",
+    "risk": "decisions a second, the latency of one, a package swapped under load",
+    "approval": "applications a second through approval, and from request to loan through the gateway",
+    "loans": "repayment schedules a second, exact to the fen; the end of a day for a million loans",
 }
 STORIES = {"demo": "the whole story, under load", "fleet": "the whole catalog as processes, then thirty rollouts"}
 

@@ -1,4 +1,4 @@
-"""Repayment schedules in one process: how many a second, exact to the fen, dates and lines included, for loans that differ in amount, rate and day."""
+"""Loans in one process: how many schedules a second, exact to the fen, for loans that differ in amount, rate and day; how many standings."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,9 +6,12 @@ from datetime import date, timedelta
 from decimal import Decimal
 from time import perf_counter
 
+from bench import loanbook
 from bench.report import Report
-from reference_apps.ledger.loans import apr, schedule
+from reference_apps.ledger.loans import apr, schedule, standing
 from reference_apps.ledger.loans.daycount import DayCount
+from reference_apps.ledger.loans.happening import Happening, Kind
+from reference_apps.ledger.loans.loan import Loan, Terms
 from reference_apps.ledger.loans.product import Family, LoanProduct, Method
 from reference_apps.ledger.loans.schedule import Credit
 
@@ -32,7 +35,9 @@ def run(report: Report) -> None:
         else:
             report.note(f"schedules of {PERIODS}: {name}", speed, "schedules/s")
     report.note(f"schedules of {PERIODS}: annuity, 30/360, each loan its own rate", _schedules_a_second(LoanProduct(), _strangers()), "schedules/s")
+    report.note(f"standing of a loan of {PERIODS}, three instalments paid", _standings_a_second(credits[:2_000]), "loans/s")
     report.note("cost of a loan (IRR, XIRR)", _costs_a_second(credits[:500]), "loans/s")
+    loanbook.run(report)
 
 
 def _credits() -> list[Credit]:
@@ -60,6 +65,30 @@ def _schedules_a_second(product: LoanProduct, credits: Sequence[Credit]) -> floa
     if closing != len(credits):
         raise AssertionError("a schedule closed with nothing to pay")
     return len(credits) / took
+
+
+def _standings_a_second(credits: Sequence[Credit]) -> float:
+    loans = [_paid_up(number, credit) for number, credit in enumerate(credits, 1)]
+    began = perf_counter()
+    for loan in loans:
+        standing.standing(loan, loan.schedule[3].due_on)
+    return len(loans) / (perf_counter() - began)
+
+
+def _paid_up(number: int, credit: Credit) -> Loan:
+    terms = Terms(
+        reference="bench",
+        customer="bench",
+        currency="CNY",
+        principal_fen=credit.principal_fen,
+        annual_rate=credit.annual_rate,
+        periods=credit.periods,
+        disbursed_on=credit.disbursed_on,
+    )
+    loan = Loan(id=f"LN{number}", number=number, terms=terms, schedule=schedule.build(terms.product, credit))
+    for line in loan.schedule[:3]:
+        loan = loan.having(Happening(number=line.number, kind=Kind.PAID, on=line.due_on, booked_on=line.due_on, amount_fen=line.amount_fen))
+    return loan
 
 
 def _costs_a_second(credits: Sequence[Credit]) -> float:

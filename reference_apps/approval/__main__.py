@@ -1,25 +1,33 @@
-"""python -m reference_apps.approval: one instance; all instances on a machine share the cases in their data folder."""
+"""python -m reference_apps.approval: one instance; all instances on a machine share the cases in their data folder. With `flow` or `case`: a command."""
 
 import os
+import sys
 
 from ctl.kit import serving
 from ctl.kit.calls import Calls
 from ctl.kit.identity import Identity, config
 from reference_apps.approval import settings, web
 from reference_apps.approval.engine import Engine
+from reference_apps.approval.flow.reading import FlowRefused
+from reference_apps.approval.published import Published, bundled
 from reference_apps.approval.services import Services
 from reference_apps.approval.store import Store
 
 
 def main() -> None:
+    if sys.argv[1:]:
+        from reference_apps.approval.commands import run
+
+        raise SystemExit(run(sys.argv[1:]))
     identity = Identity.from_environ()
     try:
-        chosen = settings.load(config)
-    except ValueError as error:
+        chosen, flows = settings.load(config), bundled()
+    except (ValueError, FlowRefused) as error:
         raise SystemExit(f"approval does not start: {error}") from error
     calls = Calls(identity)
     store = Store(identity.data_dir, identity.instance, f"{identity.instance}#{os.getpid()}")
-    engine = Engine(store, Services(calls, chosen.timeouts, chosen.bureaus), chosen.retry, chosen.rhythm)
+    services = Services(calls, chosen.patience, chosen.bureaus)
+    engine = Engine(store, services, chosen.retry, chosen.rhythm, Published(store, chosen.flow, flows))
 
     async def stop() -> None:
         await engine.stop()

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 
+from reference_apps.approval.desk.bodies import PersonId
 from reference_apps.approval.model import Offer, Reason, RiskSaid
 
 Key = Annotated[str, Field(min_length=1, max_length=100)]
@@ -51,6 +52,12 @@ class ApplicationBody(Body):
     other_debt_fen: Fen = 0
     consent: Literal[True] = Field(description="the applicant agrees to the checks and to the loan at the offered rate")
     tenant: str = Field(default="default", pattern="^[a-z0-9_]{1,32}$")
+    agent: PersonId | None = Field(default=None, description="who of the staff brings it in; they may not decide it")
+
+    def asked(self) -> dict[str, Any]:
+        """Return the application as it is kept; one without an agent says nothing of agents, so that its hash is what it was before there were any."""
+        said = self.model_dump(mode="json")
+        return said if self.agent else {name: value for name, value in said.items() if name != "agent"}
 
 
 class Said(BaseModel):
@@ -73,7 +80,7 @@ class RiskReason(Said):
 class RiskOffer(Said):
     limit_fen: Annotated[StrictInt, Field(gt=0)]
     annual_rate: Annotated[str, Field(pattern=r"^(0(\.[0-9]{1,8})?|1(\.0{1,8})?)$")]
-    flow: Literal["fast", "normal", "extended"]
+    flow: Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")]
     grade: str = ""
 
 
@@ -99,6 +106,39 @@ class ShoppingAnswer(Said):
     spend_12m_fen: Fen
 
 
+class RecordAnswer(Said):
+    """What the central bank's credit bureau says of a customer."""
+
+    pboc_record: Literal["good", "ordinary", "none", "bad"]
+
+
+class IdentityAnswer(Said):
+    """Whether the person is who they say."""
+
+    verdict: Literal["pass", "step-up", "review", "block"]
+
+
 class LoanAnswer(Said):
     loan_id: str = Field(min_length=1)
     principal_fen: StrictInt
+
+
+class SupplementBody(Body):
+    """What an applicant brings when asked: only what is given changes, the rest stays as it was declared. `documents` are references, not content."""
+
+    evidence: Evidence = Evidence()
+    documents: Annotated[tuple[Key, ...], Field(max_length=20)] = ()
+    agent: PersonId | None = Field(default=None, description="who of the staff brings it in for the applicant; they may not decide the case")
+    consent: Literal[True] = Field(description="the applicant agrees that the checks are made again with this")
+
+    @model_validator(mode="after")
+    def brings_something(self) -> "SupplementBody":
+        if self.evidence == Evidence() and not self.documents:
+            raise ValueError("this brings nothing; name some evidence or a document")
+        return self
+
+
+class MigrationBody(Body):
+    """Where a case is to be moved: a published version of its flow; left out, the newest."""
+
+    version: Annotated[StrictInt, Field(ge=1)] | None = None

@@ -1,25 +1,36 @@
-"""Carries cases from stage to stage: claims them, asks, writes each transition, and picks up what a dead instance left behind."""
+"""Carries cases along their flows: asks, writes each stretch of the way in one commit, and picks up what a dead instance left behind.
+
+A stretch ends where the case comes to rest or money is about to leave: up to there nothing is written, so a new application is one commit, then the
+payout, then one more. What crashes in a stretch is walked again; every question has a key of its own, so that asking twice changes nothing.
+"""
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from sqlite3 import Connection
+from typing import Any, TypeVar
 
 from ctl.kit.database import DatabaseFailed
 from ctl.kit.problem import Problem
-from reference_apps.approval import flow
-from reference_apps.approval.flow import Retry
-from reference_apps.approval.model import Case, Status
+from reference_apps.approval import store as cases
+from reference_apps.approval.commits import Commits
+from reference_apps.approval.flow import advance, migration, questions
+from reference_apps.approval.flow.advance import Refused, Retry
+from reference_apps.approval.flow.model import Flow, Kind
+from reference_apps.approval.model import Case, Judgement, Said, Status
+from reference_apps.approval.published import Published
 from reference_apps.approval.services import Services
-from reference_apps.approval.store import Lost, Store
+from reference_apps.approval.store import Event, Known, Lost, Store, noted
 
 MOST_AT_ONCE = 16
 LOOK_S = 0.05
 
 Result = TypeVar("Result")
+Also = Callable[[Connection, Case], None]
+"""What else belongs into the commit of a decision; whatever it raises takes the decision back."""
 
 log = logging.getLogger("approval.engine")
 
@@ -37,19 +48,37 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Engine:
-    """Runs the cases of one instance on one event loop; the store is used from one thread of its own."""
+def _nothing() -> None:
+    """Nobody else has anything to sweep."""
 
-    def __init__(self, store: Store, services: Services, retry: Retry, rhythm: Rhythm) -> None:
-        self._store, self._services, self._retry, self._rhythm = store, services, retry, rhythm
+
+class Engine:
+    """Runs the cases of one instance on one event loop; the store is written from one thread and read from another.
+
+    `on_sweep` is called in the writing thread with every sweep.
+    """
+
+    def __init__(self, store: Store, services: Services, retry: Retry, rhythm: Rhythm, flows: Published, clock_ms: Callable[[], int] = now_ms) -> None:
+        self._store, self._services, self._retry, self._rhythm, self._clock_ms = store, services, retry, rhythm, clock_ms
+        self.flows = flows
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._readers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reading")
+        self.commit = Commits(store.write, self._disk)
+        self._look = Commits(store.read, self._readers)
         self._taking = asyncio.Lock()
-        self._running: dict[str, asyncio.Task[Case]] = {}
+        self._running: dict[str, asyncio.Task[Known]] = {}
+        self._picked = 0
         self._pulse: asyncio.Task[None] | None = None
+        self.on_sweep: Callable[[], None] = _nothing
+
+    def now_ms(self) -> int:
+        """Say what time it is for cases."""
+        return self._clock_ms()
 
     async def start(self) -> None:
-        """Begin to look for cases that should go on."""
+        """Publish the flows that came with us, and begin to look for cases that should go on. Raises FlowRefused."""
         await self.stored(self._store.arrive)
+        await self.stored(lambda: self.flows.publish(self._clock_ms()))
         self._pulse = asyncio.create_task(self._beat_and_sweep(), name="approval sweep")
 
     async def stop(self) -> None:
@@ -64,44 +93,89 @@ class Engine:
         await asyncio.gather(*self._running.values(), return_exceptions=True)
         await self.stored(self._store.leave)
         self._disk.shutdown()
+        self._readers.shutdown()
         self._store.close()
 
-    async def submit(self, case: Case, body_hash: str) -> Case:
+    async def submit(self, case_id: str, application: Mapping[str, Any], body_hash: str) -> Case:
         """Take an application in and carry it as far as it goes now. The same id and body again: the case as it stands, or as it then ends.
 
         Raises Problem (422) when the id was used for another application.
         """
-        async with self._taking:
-            known = await self.stored(lambda: self._store.receive(case, body_hash))
-            task = self._started(case) if known is None else None
-        if task is not None:
-            return await asyncio.shield(task)
-        if known is not None and known.body_hash != body_hash:
-            detail = f"application {case.id} was sent before with another body"
+        task = self._running.get(case_id) or self._started(case_id, self._admitted(case_id, application, body_hash))
+        found = await asyncio.shield(task)
+        if found.body_hash != body_hash:
+            detail = f"application {case_id} was sent before with another body"
             raise Problem(422, "idempotency_key_reused", detail, remedy="send the first body again, or use a new Idempotency-Key")
-        return await self._settled(await self.find(case.id))
+        return await self._settled(found.case)
 
     async def resume(self, case_id: str) -> Case:
         """Let a parked case go on. Raises Problem: unknown (404), or nothing that can go on by itself (409)."""
-        task = await self._take(case_id, lambda: self._store.resume(case_id, now_ms()))
-        if task is not None:
-            return await asyncio.shield(task)
         stands = await self.find(case_id)
         if stands.status in (Status.RUNNING, Status.DISBURSED):
             return await self._settled(stands)
-        detail = f"application {case_id} is {stands.status}: {'; '.join(each.en for each in stands.reasons)}"
-        raise Problem(409, "not_resumable", detail, remedy="only a case that waits for a service or for data can be resumed")
+        return await self._changed(case_id, "resumed", lambda flow, case: advance.resumed(flow, case, self._clock_ms()))
+
+    async def supply(self, case_id: str, change: Callable[[Case], Mapping[str, Any] | None]) -> Case:
+        """Take in what the applicant brings and let the case go on; a `change` of None was brought before. Raises Problem: unknown (404), not asked (409)."""
+
+        def brought(flow: Flow, case: Case) -> Case:
+            changed = change(case)
+            return case if changed is None else advance.supplied(flow, case, changed, self._clock_ms())
+
+        return await self._changed(case_id, "supplied", brought)
+
+    async def migrate(self, case_id: str, version: int | None) -> Case:
+        """Move a case to another published version of its flow. Raises Problem: unknown (404), or its history does not fit (409)."""
+        case = await self.find(case_id)
+        new = await self.read(lambda: self.flows.version(case.flow.name, version))
+        if new is None:
+            detail = f"version {version} of the flow {case.flow.name} is not published"
+            raise Problem(404, "flow_not_found", detail, remedy="GET /v1/flows lists what is published")
+        return await self._changed(case_id, "migrated", lambda _, stands: _to_version(new, stands, self._clock_ms()))
+
+    async def decided(self, case_id: str, stage: str, judgement: Judgement, *, entered: int | None = None, also: Also | None = None) -> Case:
+        """Decide a case that is with people at `stage`, in one commit with `also`, and carry it on. A repeated or late decision gets the stored result.
+
+        `entered` is the version with which the case had come into the stage: it names the visit. Raises Problem: unknown (404), the outcome has no edge
+        or the person acted before (409).
+        """
+        changed = await self._commit_change(case_id, lambda connection: self.judge(connection, case_id, stage, judgement, entered=entered, also=also))
+        return await self._gone_on(changed)
+
+    def judge(
+        self, connection: Connection, case_id: str, stage: str, judgement: Judgement, *, entered: int | None = None, also: Also | None = None
+    ) -> Known | None:
+        """Decide a case in a transaction of somebody else's: `decided` without the commit and without going on, which `pick_up` does. None: no such case.
+
+        Raises Refused. `also` is called only when this decision counts.
+        """
+
+        def decide(flow: Flow, case: Case) -> Case:
+            if case.stage != stage or case.status is not Status.MANUAL or entered not in (None, case.entered):
+                return case
+            return advance.judged(flow, case, judgement, self._clock_ms())
+
+        body = {"person": judgement.person, "outcome": judgement.outcome, "codes": list(judgement.reasons), "note": judgement.note}
+        return self._change(connection, case_id, "judged", decide, body, also)
+
+    async def pick_up(self, case_id: str) -> Case:
+        """Carry on a case that should run and that nobody alive carries, and return it as it then stands."""
+        return await self._settled(await self.find(case_id))
 
     async def find(self, case_id: str) -> Case:
         """Return a case. Raises Problem (404)."""
-        case = await self.stored(lambda: self._store.find(case_id))
+        case = await self.read(lambda: self._store.find(case_id))
         if case is None:
-            raise Problem(404, "application_not_found", f"there is no application {case_id}", remedy="GET /v1/applications lists them")
+            raise _unknown(case_id)
         return case
 
     async def stored(self, work: Callable[[], Result]) -> Result:
-        """Do work with the store in the store's thread."""
+        """Do work with the store in the thread that writes."""
         return await asyncio.get_running_loop().run_in_executor(self._disk, work)
+
+    async def read(self, work: Callable[[], Result]) -> Result:
+        """Do work with the store in the thread that reads."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
     async def _settled(self, case: Case) -> Case:
         """Wait for a case that runs somewhere to stop, and take it over when its holder has died; a case that does not stop in time is returned as it is."""
@@ -109,74 +183,176 @@ class Engine:
         while case.status is Status.RUNNING and time.monotonic() < deadline:
             task = await self._claim(case.id)
             if task is not None:
-                return await asyncio.shield(task)
+                return (await asyncio.shield(task)).case
             await asyncio.sleep(LOOK_S)
             case = await self.find(case.id)
         return case
 
-    async def _claim(self, case_id: str) -> "asyncio.Task[Case] | None":
-        return await self._take(case_id, lambda: self._store.claim(case_id, now_ms()))
+    async def _changed(self, case_id: str, kind: str, how: Callable[[Flow, Case], Case]) -> Case:
+        """Do something to a case at rest in one commit, and carry it on. Raises Problem."""
+        return await self._gone_on(await self._commit_change(case_id, lambda connection: self._change(connection, case_id, kind, how, {}, None)))
 
-    async def _take(self, case_id: str, work: Callable[[], Case | None]) -> "asyncio.Task[Case] | None":
-        """Return the task that runs a case here, begun now if `work` gets the case from the store; one at a time, so that no case runs here twice."""
+    async def _commit_change(self, case_id: str, work: Callable[[Connection], Known | None]) -> Known:
+        try:
+            changed = await self.commit(work)
+        except Refused as error:
+            raise Problem(409, error.code, str(error), remedy=REMEDIES.get(error.code, "")) from error
+        if changed is None:
+            raise _unknown(case_id)
+        return changed
+
+    def _change(
+        self, connection: Connection, case_id: str, kind: str, how: Callable[[Flow, Case], Case], body: Mapping[str, Any], also: Also | None
+    ) -> Known | None:
+        """Do something to a case inside a transaction; `how` returning the case itself changes nothing."""
+        known = cases.known(connection, case_id)
+        if known is None:
+            return None
+        before, flow = self._named(known.case)
+        after = how(flow, before)
+        if after is before:
+            return known
+        self._store.change(connection, self.flows.of(after.flow), before, after, noted(after, kind, {"at": before.stage, **body}))
+        if also is not None:
+            also(connection, after)
+        return Known(after, known.body_hash)
+
+    async def _gone_on(self, known: Known) -> Case:
+        if known.case.status is not Status.RUNNING:
+            return known.case
+        return await self._settled(known.case)
+
+    async def _claim(self, case_id: str) -> "asyncio.Task[Known] | None":
+        """Return the task that runs a case here, begun now if the case may be taken; one at a time, so that no case runs here twice."""
         async with self._taking:
             if case_id in self._running:
                 return self._running[case_id]
-            taken = await self.stored(work)
-            return self._started(taken) if taken is not None else None
+            taken = await self.commit(lambda connection: self._taken(connection, case_id))
+            return self._started(case_id, self._gone(taken, taken.case.version, [])) if taken is not None else None
 
-    def _started(self, case: Case) -> "asyncio.Task[Case]":
-        """Run a case that we hold. Whoever waits for the task shields it: they may go away, the case goes on."""
-        task = asyncio.create_task(self._run(case), name=f"application {case.id}")
-        self._running[case.id] = task
-        task.add_done_callback(lambda _: self._running.pop(case.id, None))
+    def _taken(self, connection: Connection, case_id: str) -> Known | None:
+        """Take over a case that nobody alive holds, or wake one that waits and is due; None when nothing is to be run here."""
+        now = self._clock_ms()
+        known = cases.known(connection, case_id)
+        if known is not None and known.case.status is Status.WAITING and (known.case.retry_ms or 0) <= now:
+            kind = "retried" if known.case.resumable else "expired"
+            woken = self._change(connection, case_id, kind, lambda flow, case: advance.woken(flow, case, now), {"attempts": known.case.attempts}, None)
+            return woken if woken is not None and woken.case.status is Status.RUNNING else None
+        claimed = self._store.claim(connection, case_id, now)
+        return Known(claimed, known.body_hash if known else "") if claimed is not None else None
+
+    def _started(self, case_id: str, way: Coroutine[Any, Any, Known]) -> "asyncio.Task[Known]":
+        """Walk a way in a task. Whoever waits for the task shields it: they may go away, the case goes on."""
+        task = asyncio.create_task(way, name=f"application {case_id}")
+        self._running[case_id] = task
+        task.add_done_callback(lambda done: self._running.pop(case_id, None) if self._running.get(case_id) is done else None)
         return task
 
-    async def _run(self, case: Case) -> Case:
+    async def _admitted(self, case_id: str, application: Mapping[str, Any], body_hash: str) -> Known:
+        known = await self._look(lambda connection: cases.known(connection, case_id))
+        if known is not None:
+            return known
+        case = advance.begun(self.flows.newest, case_id, application, self._clock_ms())
+        return await self._gone(Known(case, body_hash), 0, [noted(case, "received", {})])
+
+    async def _gone(self, known: Known, since: int, events: list[Event]) -> Known:
+        """Carry a case as far as it goes; `since` is the version that stands in the store, 0 for a case that is not there yet."""
+        case, flow = self._named(known.case)
         try:
             while case.status is Status.RUNNING:
-                case = await self._step(case)
+                pays, owed = flow.stages[case.stage].kind is Kind.DISBURSE, None
+                if pays and since < case.version:
+                    await self._write(flow, Known(case, known.body_hash), since, events)
+                    owed = questions.owed(flow, case) if not since else None
+                    since, events = case.version, []
+                at, said = case.stage, await (self._paid(flow, case, owed) if pays else self._services.ask(case, flow.stages[case.stage]))
+                case = advance.advance(flow, case, said, self._retry, self._clock_ms())
+                events.append(_heard(case, at, said))
+            if since < case.version:
+                await self._write(flow, Known(case, known.body_hash), since, events)
         except Lost as error:
             log.warning("%s", error)
-            return await self.find(case.id)
+            return await self._winner(case.id)
         except DatabaseFailed as error:
             log.error("application %s stops at %s: %s", case.id, case.stage, error)
             raise Problem(503, "not_stored", f"application {case.id} could not be stored: {error}", remedy="send it again with the same key") from error
         if case.status not in (Status.DISBURSED, Status.REJECTED):
             log.warning("application %s is %s: %s", case.id, case.status, "; ".join(reason.en for reason in case.reasons))
-        return case
+        return Known(case, known.body_hash)
 
-    async def _step(self, case: Case) -> Case:
-        said = await self._services.ask(case)
-        moved = flow.advance(case, said, self._retry, now_ms())
-        await self.stored(lambda: self._store.save(moved, said.kind, asdict(said)))
-        return moved
+    async def _write(self, flow: Flow, known: Known, since: int, events: list[Event]) -> None:
+        """Commit a stretch of the way. Raises Lost when somebody else was first."""
+        case = known.case
+        if since:
+            await self.commit(lambda connection: self._store.save(connection, flow, case, since, events))
+        elif await self.commit(lambda connection: self._store.begin(connection, flow, case, known.body_hash, events)) is not None:
+            raise Lost(f"application {case.id} was taken in by another instance at the same time")
+
+    async def _paid(self, flow: Flow, case: Case, owed: Mapping[str, Any] | None) -> Said:
+        """Have paid out what stands in the outbox: the very words that were committed, whichever instance says them. `owed`: we have just written them."""
+        message = owed or await self.read(lambda: self._store.owed(case.id)) or questions.ledger_question(flow, case)
+        return await self._services.pay(case, message)
+
+    async def _winner(self, case_id: str) -> Known:
+        known = await self.read(lambda: self._store.known(case_id))
+        if known is None:
+            raise _unknown(case_id)
+        return known
+
+    def _named(self, case: Case) -> tuple[Case, Flow]:
+        """Return the case with its flow; one of before there were flows gets the name of its flow's content."""
+        flow = self.flows.of(case.flow)
+        return (case if case.flow.hash else replace(case, flow=flow.id)), flow
 
     async def _beat_and_sweep(self) -> None:
         while True:
             try:
                 if self._running:
-                    await self.stored(lambda: self._store.beat(now_ms()))
+                    await self.commit(lambda connection: self._store.beat(connection, self._clock_ms()))
+                await self.read(self.flows.refresh)
                 await self._sweep()
+                await self.stored(self.on_sweep)
             except DatabaseFailed as error:
                 log.error("the sweep found the store failing: %s", error)
             await asyncio.sleep(self._rhythm.sweep_s)
 
     async def _sweep(self) -> None:
         """Pick up cases that wait and are due, and cases whose holder has died."""
-        room = MOST_AT_ONCE - len(self._running)
+        room = MOST_AT_ONCE - self._picked
         if room <= 0:
             return
-        due = await self.stored(lambda: self._store.due(now_ms(), MOST_AT_ONCE + len(self._running)))
+        due = await self.read(lambda: self._store.due(self._clock_ms(), MOST_AT_ONCE + len(self._running)))
         for case_id in [each for each in due if each not in self._running][:room]:
             task = await self._claim(case_id)
             if task is not None:
                 log.info("application %s is picked up", case_id)
-                task.add_done_callback(_seen)
+                self._picked += 1
+                task.add_done_callback(self._seen)
+
+    def _seen(self, task: "asyncio.Task[Known]") -> None:
+        """A picked-up case has nobody to be told: its failure is in the log, and the next sweep tries again."""
+        self._picked -= 1
+        if not task.cancelled():
+            task.exception()
 
 
-def _seen(task: "asyncio.Task[Case]") -> None:
-    """A picked-up case has nobody to be told: its failure is in the log, and the next sweep tries again."""
-    if not task.cancelled():
-        task.exception()
+REMEDIES = {
+    "not_resumable": "only a case that waits for a service or for data can be resumed",
+    "not_asked": "GET /v1/applications/{id}/applicant says what is asked for, if anything",
+    "four_eyes": "let somebody decide who has not acted on this case",
+    "history": "leave the case in its version: it ends there",
+    "not_at_rest": "try again when the case waits or is with a person",
+}
 
+
+def _to_version(new: Flow, case: Case, at_ms: int) -> Case:
+    return case if case.flow == new.id else migration.migrated(new, case, at_ms)
+
+
+def _heard(case: Case, at: str, said: Said) -> Event:
+    outcome = {"outcome": case.trail[-1].outcome} if case.trail and case.status is not Status.WAITING else {}
+    return noted(case, said.kind, {"at": at, **outcome, **{name: getattr(said, name) for name in said.__slots__}})
+
+
+def _unknown(case_id: str) -> Problem:
+    return Problem(404, "application_not_found", f"there is no application {case_id}", remedy="GET /v1/applications lists them")

@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from reference_apps.approval.flow.model import FlowId, Outcome
+from reference_apps.approval.flow.standing import Standing
+
 
 class Status(StrEnum):
-    """Where a case stands. WAITING goes on by itself, MANUAL needs a person, REJECTED and DISBURSED are final."""
+    """Where a case stands. WAITING goes on by itself or with what the applicant brings, MANUAL needs a person, REJECTED and DISBURSED are final."""
 
     RUNNING = "running"
     WAITING = "waiting"
@@ -16,19 +19,9 @@ class Status(StrEnum):
     DISBURSED = "disbursed"
 
 
-class Stage(StrEnum):
-    """What comes next."""
-
-    FRAUD = "fraud"
-    RISK = "risk"
-    EVIDENCE = "evidence"
-    DISBURSE = "disburse"
-    DONE = "done"
-
-
 FINAL = frozenset({Status.REJECTED, Status.DISBURSED})
-MANDATORY = frozenset({Stage.FRAUD, Stage.RISK})
-"""Stages without which nothing is ever approved."""
+DONE = "done"
+"""The stage of a final case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +43,59 @@ class Offer:
     grade: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One application. `version` grows with every transition; `passed` are the stages it has behind it; `resumable`: it can go on as it is.
+@dataclass(frozen=True, slots=True)
+class Trod:
+    """One step of the way behind a case: the stage and what it came to."""
 
-    `application` is the body as it was accepted. `evidence` is what was pulled, by source ("taobao", "jd").
+    stage: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What a person decides in a stage of people: approve, reject or return; `reasons` are codes, `note` is for colleagues."""
+
+    person: str
+    outcome: Outcome
+    reasons: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A judgement as it stands in the case; `entered` is the version with which the case had come into the stage."""
+
+    stage: str
+    person: str
+    outcome: Outcome
+    at_ms: int
+    entered: int
+
+
+@dataclass(frozen=True, kw_only=True)  # no slots: every step of every case copies it, and copying a dict is ten times cheaper than copying slots
+class Case:
+    """One application in one version of a flow. `version` grows with every transition; `entered` is the version at which it came into its stage.
+
+    `application` is the body as it was accepted, with what was supplied since. `evidence` is what was pulled, by source. `inputs` counts their changes and
+    `priced` is the count at which the offer was made (-1: never). `came_from` is the stage to go back to, `resumable`: it can go on there as it is.
     """
 
     id: str
     application: Mapping[str, Any]
+    flow: FlowId
+    stage: str
     created_ms: int
     updated_ms: int
     version: int = 1
+    entered: int = 1
     status: Status = Status.RUNNING
-    stage: Stage = Stage.FRAUD
-    passed: tuple[Stage, ...] = ()
+    profile: str = ""
+    standing: Standing = Standing()
+    trail: tuple[Trod, ...] = ()
+    came_from: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    inputs: int = 0
+    priced: int = -1
     offer: Offer | None = None
     amount_fen: int | None = None
     loan_id: str | None = None
@@ -73,6 +103,20 @@ class Case:
     resumable: bool = False
     attempts: int = 0
     retry_ms: int | None = None
+    judgements: tuple[Judged, ...] = ()
+
+    def but(self, changes: Mapping[str, Any]) -> "Case":
+        """Return the case with some of its fields changed."""
+        other = object.__new__(Case)
+        other.__dict__.update(self.__dict__)
+        other.__dict__.update(changes)
+        return other
+
+    @property
+    def passed(self) -> tuple[str, ...]:
+        """Return the stages that were passed, in order, each once."""
+        good = (Outcome.PASS, Outcome.PAID, Outcome.APPROVE)
+        return tuple(dict.fromkeys(trod.stage for trod in self.trail if trod.outcome in good))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +141,27 @@ class RiskSaid:
 
 
 @dataclass(frozen=True, slots=True)
-class EvidenceSaid:
-    """What was found, by source; a source that is not there could not be had."""
+class StillPriced:
+    """Nothing has changed since the offer was made: it stands."""
+
+    kind: ClassVar[str] = "still_priced"
+
+
+@dataclass(frozen=True, slots=True)
+class IdentitySaid:
+    """Whether the person is who they say: yes, no or unsure."""
+
+    kind: ClassVar[str] = "identity_said"
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What a source knows of the customer; None: it has nothing, and nothing was declared either."""
 
     kind: ClassVar[str] = "evidence_found"
-    found: Mapping[str, Any]
+    source: str
+    found: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +174,12 @@ class LedgerSaid:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """The service gave no answer or failed: the same question may be answered later."""
+    """The service gave no answer or failed: the same question may be answered later. Unless it `counts`, it was not even asked."""
 
     kind: ClassVar[str] = "unavailable"
     service: str
     why: str
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,4 +191,4 @@ class Unusable:
     why: str
 
 
-Said = FraudSaid | RiskSaid | EvidenceSaid | LedgerSaid | Unavailable | Unusable
+Said = FraudSaid | RiskSaid | StillPriced | IdentitySaid | Pulled | LedgerSaid | Unavailable | Unusable

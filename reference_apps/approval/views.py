@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reference_apps.approval import words
+from reference_apps.approval.flow.model import FlowId
 from reference_apps.approval.model import FINAL, Case, Status
 from reference_apps.approval.store import Event
 
@@ -30,7 +31,10 @@ def application(case: Case) -> Json:
         "resumable": case.resumable,
         "attempts": case.attempts,
         "retry_at": iso(case.retry_ms) if case.retry_ms is not None else None,
-        "passed": [str(stage) for stage in case.passed],
+        "passed": list(case.passed),
+        "flow_version": flow_name(case.flow),
+        "profile": case.profile,
+        "supplements": case.standing.supplements,
         "created_at": iso(case.created_ms),
         "updated_at": iso(case.updated_ms),
     }
@@ -51,6 +55,14 @@ def summary(counts: Mapping[str, int]) -> Json:
         "open": sum(count for status, count in by_status.items() if status not in FINAL),
         "accounted": sum(by_status.values()) == total,
     }
+
+
+def flow(flow_id: FlowId, published_ms: int) -> Json:
+    return flow_name(flow_id) | {"published_at": iso(published_ms)}
+
+
+def flow_name(flow_id: FlowId) -> Json:
+    return {"name": flow_id.name, "version": flow_id.version, "hash": flow_id.hash}
 
 
 def iso(at_ms: int) -> str:

@@ -6,16 +6,25 @@ SERVICES = {
     "fraud": ("the fraud check", "反欺诈检查"),
     "risk": ("the risk decision", "风险决策"),
     "ledger": ("the payout", "放款"),
-    "evidence": ("shopping data", "购物数据"),
+    "identity": ("the identity check", "身份核验"),
+    "evidence": ("bureau data", "外部数据"),
+    "flow": ("the flow's own rule", "流程规则"),
 }
 
 REASONS = {
     "fraud_block": ("The application did not pass the fraud check.", "申请未通过反欺诈检查。"),
     "fraud_review": ("The fraud check asks a person to look at this application.", "反欺诈检查要求人工审核。"),
     "fraud_step-up": ("The applicant must be verified once more.", "申请人需要再次验证身份。"),
+    "identity_block": ("The identity could not be confirmed.", "身份核验未通过。"),
+    "identity_review": ("A person must look at who applies.", "身份核验需人工审核。"),
+    "identity_step-up": ("The applicant must be verified once more.", "申请人需要再次验证身份。"),
     "risk_review": ("The risk decision asks a person to look at this application.", "风险决策要求人工审核。"),
-    "evidence_unavailable": ("Taobao and JD data could not be had; a person must look at this application.", "无法获取淘宝、京东数据,需人工审核。"),
+    "evidence_unavailable": ("Data that this application needs could not be had; a person must look at it.", "无法获取所需的外部数据,需人工审核。"),
     "stage_skipped": ("A mandatory check is missing; a person must look at this application.", "缺少必经检查,需人工审核。"),
+    "person_rejected": ("Our reviewers have declined the application.", "经人工审核,申请未通过。"),
+    "supplement_expired": ("What was asked for did not come in time.", "未在规定时间内补充资料。"),
+    "supplements_exhausted": ("The application has been supplemented as often as it may be.", "补充资料次数已达上限。"),
+    "migrated": ("The application goes on under a newer version of its flow.", "申请按新版流程继续处理。"),
     "amount_is_limit": ("The amount asked for is above the limit; the loan is the limit.", "申请金额高于额度,按额度放款。"),
 }
 

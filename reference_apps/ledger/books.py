@@ -1,42 +1,56 @@
 """The state of the ledger in memory, in layers: a draft sees through to the books below it, and is kept or dropped as a whole."""
 
 import heapq
-from collections.abc import Iterator
-from typing import Generic, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Generic, Protocol, TypeVar
 
+from reference_apps.ledger.algebra.accounttable import AccountTable
 from reference_apps.ledger.algebra.model import Account, Pending, Transfer
+from reference_apps.ledger.algebra.transfertable import BurntTable, PendingTable, TransferTable
+from reference_apps.ledger.closing.daystep import DayEnd, Step
+from reference_apps.ledger.closing.loancolumns import LoanColumns
 from reference_apps.ledger.keeping.reply import Reply
 from reference_apps.ledger.loans.loan import Loan
+from reference_apps.ledger.loans.postedtable import PostedLayer, PostedTable
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
+class Kept(Protocol[Key, Value]):
+    """What a layer stands on: another layer, or a table of the committed books."""
+
+    @property
+    def own(self) -> Mapping[Key, Value]: ...
+
+    def get(self, key: Key, /) -> Value | None: ...
+
+    def put(self, key: Key, value: Value, /) -> None: ...
+
+
 class Layer(Generic[Key, Value]):
-    """A mapping over another one: writes stay in `own` until `sink`; the lowest layer's `own` is everything."""
+    """A mapping over what is below: writes stay in `own` until `sink`; the lowest layer's `own` is everything."""
 
     __slots__ = ("_below", "own")
 
-    def __init__(self, below: "Layer[Key, Value] | None" = None) -> None:
+    def __init__(self, below: "Kept[Key, Value] | None" = None) -> None:
         self._below = below
         self.own: dict[Key, Value] = {}
 
-    def get(self, key: Key) -> Value | None:
-        layer: Layer[Key, Value] | None = self
-        while layer is not None:
-            found = layer.own.get(key)
-            if found is not None:
-                return found
-            layer = layer._below
-        return None
+    def get(self, key: Key, /) -> Value | None:
+        found = self.own.get(key)
+        return found if found is not None or self._below is None else self._below.get(key)
 
-    def put(self, key: Key, value: Value) -> None:
+    def put(self, key: Key, value: Value, /) -> None:
         self.own[key] = value
 
     def sink(self) -> None:
-        """Move everything written here into the layer below."""
-        if self._below is not None:
+        """Move everything written here into what is below."""
+        if isinstance(self._below, Layer):
             self._below.own.update(self.own)
+        elif self._below is not None:
+            for key, value in self.own.items():
+                self._below.put(key, value)
 
 
 class Timers:
@@ -73,28 +87,65 @@ class Timers:
             for expires_ns, pending_id in self.own:
                 self._below.put(expires_ns, pending_id)
 
-    def drop_resolved(self, pendings: Layer[int, Pending]) -> None:
+    def drop_resolved(self, pendings: Kept[int, Pending]) -> None:
         while self.own and pendings.get(self.own[0][1]) is not Pending.PENDING:
             heapq.heappop(self.own)
 
 
-class Books:
-    """Accounts, transfers, what became of pending ones, burnt ids, loans and stored replies.
+class Tables:
+    """What the committed books hold in columns."""
 
-    `last_ns` and `last_loan` are the newest timestamp and loan number given out.
+    __slots__ = ("accounts", "burnt", "pendings", "transfers")
+
+    def __init__(self) -> None:
+        self.accounts = AccountTable()
+        self.transfers = TransferTable(self.accounts)
+        self.pendings = PendingTable(self.transfers)
+        self.burnt = BurntTable()
+
+
+class Books:
+    """Accounts, transfers, what became of pending ones, burnt ids, loans, what of their earnings is posted (by loan number), stored replies, ends of days.
+
+    `tables` is what the committed books hold in columns, also below a draft; `columns` is what they know of their loans, once somebody asks.
+    `step` is the step of a day's end that a draft takes. `last_ns` and `last_loan` are the newest timestamp and loan number given out.
     """
 
     def __init__(self, below: "Books | None" = None) -> None:
         self._below = below
-        self.accounts: Layer[int, Account] = Layer(below.accounts if below else None)
-        self.transfers: Layer[int, Transfer] = Layer(below.transfers if below else None)
-        self.pendings: Layer[int, Pending] = Layer(below.pendings if below else None)
+        self.accounts: Kept[int, Account]
+        self.transfers: Kept[int, Transfer]
+        self.pendings: Kept[int, Pending]
+        self.burnt: Kept[int, bool]
+        if below is None:
+            self.tables = Tables()
+            self.accounts, self.transfers, self.pendings, self.burnt = self.tables.accounts, self.tables.transfers, self.tables.pendings, self.tables.burnt
+        else:
+            self.tables = below.tables
+            self.accounts, self.transfers = Layer(below.accounts), Layer(below.transfers)
+            self.pendings, self.burnt = Layer(below.pendings), Layer(below.burnt)
         self.timers: Timers = Timers(below.timers if below else None)
-        self.burnt: Layer[int, bool] = Layer(below.burnt if below else None)
         self.loans: Layer[str, Loan] = Layer(below.loans if below else None)
+        self.posted: PostedLayer | PostedTable = PostedLayer(below.posted) if below else PostedTable()
         self.replies: Layer[str, Reply] = Layer(below.replies if below else None)
+        self.dayends: Layer[int, DayEnd] = Layer(below.dayends if below else None)
+        self.step: Step | None = None
+        self.columns: LoanColumns | None = None
         self.last_ns: int = below.last_ns if below else 0
         self.last_loan: int = below.last_loan if below else 0
+
+    @property
+    def committed(self) -> "Books":
+        """The books below all drafts."""
+        return self if self._below is None else self._below.committed
+
+    def drafted_loans(self) -> Mapping[str, Loan]:
+        """Return the loans that are new or changed in drafts and not committed yet."""
+        return {} if self._below is None else {**self._below.drafted_loans(), **self.loans.own}
+
+    def days(self) -> frozenset[int]:
+        """Return the days (ordinals) whose end has begun."""
+        return frozenset(self.dayends.own) | (self._below.days() if self._below else frozenset())
 
     def draft(self) -> "Books":
         """Return empty books over these: what is written there is not seen here until `keep`."""
@@ -104,9 +155,14 @@ class Books:
         """Make this draft part of the books below it."""
         if self._below is None:
             return
-        for layer in (self.accounts, self.transfers, self.pendings, self.burnt, self.loans, self.replies):
-            layer.sink()
+        for layer in (self.accounts, self.transfers, self.pendings, self.burnt, self.loans, self.replies, self.dayends):
+            if isinstance(layer, Layer):
+                layer.sink()
         self.timers.sink()
+        if self._below.columns is not None:
+            self._below.columns.changed.update(self.loans.own)
+        if isinstance(self.posted, PostedLayer):
+            self.posted.sink()
         self._below.last_ns = max(self._below.last_ns, self.last_ns)
         self._below.last_loan = max(self._below.last_loan, self.last_loan)
         if self._below._below is None:

@@ -7,7 +7,7 @@ from ctl.kit import serving
 from ctl.kit.calls import Calls
 from ctl.kit.database import DatabaseFailed
 from ctl.kit.identity import Identity, config
-from reference_apps.risk import commands, policy, rehearsal, settings, web
+from reference_apps.risk import policy, rehearsal, settings, web
 from reference_apps.risk.deciding.decider import Decider
 from reference_apps.risk.desk import Desk, InForce
 from reference_apps.risk.monitoring import web as monitoring
@@ -21,6 +21,8 @@ SWITCH_S = 0.0005
 
 def main() -> None:
     if len(sys.argv) > 1:
+        from reference_apps.risk import commands  # what operators need, those that serve do not pay for
+
         raise SystemExit(commands.run(sys.argv[1:]))
     sys.setswitchinterval(SWITCH_S)  # a package that is made ready in a thread must not hold up decisions
     identity = Identity.from_environ()

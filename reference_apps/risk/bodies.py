@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, Stri
 from ctl.kit.problem import Problem
 from reference_apps.risk.packages.checks import misfit
 from reference_apps.risk.packages.model import Package
-from reference_apps.risk.variables.resolving import DECLARED, value_at
+from reference_apps.risk.variables.resolving import DECLARED
 
 Fen = Annotated[StrictInt, Field(ge=0, le=10**13)]
 Given = StrictBool | Annotated[StrictInt, Field(ge=-(2**53), le=2**53)] | Annotated[StrictFloat, Field(allow_inf_nan=False)]
@@ -48,31 +48,35 @@ class DecisionBody(Body):
 
     def declared(self) -> dict[str, Any]:
         """Return what was declared, by field; `variables` come first."""
-        fields = self.model_dump(exclude={"variables"})
-        return {**fields, **self.variables}
+        return declared(self.model_dump())
+
+
+def declared(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a body's document declares, by field; its `variables` come first."""
+    return {**asked, **asked["variables"]}
 
 
 def scene_of(body: DecisionBody, package: Package) -> str:
     """Return the scene that is meant. Raises Problem (422) for one that the package does not know."""
     scene = body.scene or package.router.default_scene
     if scene not in package.router.scenes:
-        raise _misfit("scene", f"there is no scene {scene!r}", f"use one of {', '.join(package.router.scenes)}")
+        raise refusal("scene", f"there is no scene {scene!r}", f"use one of {', '.join(package.router.scenes)}")
     return scene
 
 
-def check_declared(declared: Mapping[str, Any], named: Mapping[str, Any], package: Package) -> None:
-    """Refuse what the package's input schema does not allow. Raises Problem (422) naming field, value and remedy."""
-    fields = {source.field for each in package.variables.values() for source in each.sources if source.origin == DECLARED}
-    for name in named:
+def check_named(named: Mapping[str, Any], package: Package) -> None:
+    """Refuse named variables that the package does not have, or not with such values. Raises Problem (422) naming field, value and remedy."""
+    if not named:
+        return
+    fields = {source.field: each for each in package.variables.values() for source in each.sources if source.origin == DECLARED}
+    for name, value in named.items():
         if name not in fields:
-            raise _misfit(f"variables.{name}", "the package in force has no such variable", "GET /v1/package lists them")
-    for each in package.variables.values():
-        for source in each.sources:
-            value = value_at(declared, source.field) if source.origin == DECLARED else None
-            if value is not None and (why := misfit(each, value)):
-                raise _misfit(f"variables.{source.field}" if source.field in named else source.field, why, "GET /v1/package says what it may be")
+            raise refusal(f"variables.{name}", "the package in force has no such variable", "GET /v1/package lists them")
+        if value is not None and (why := misfit(fields[name], value)):
+            raise refusal(f"variables.{name}", why, "GET /v1/package says what it may be")
 
 
-def _misfit(field: str, problem: str, remedy: str) -> Problem:
+def refusal(field: str, problem: str, remedy: str) -> Problem:
+    """Return the refusal of one field."""
     errors = [{"field": field, "problem": problem}]
     return Problem(422, "bad_input", f"{field}: {problem}", remedy=f"{remedy}; nothing was decided", errors=errors)

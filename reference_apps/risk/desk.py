@@ -19,14 +19,14 @@ from reference_apps.risk.bodies import DecisionBody
 from reference_apps.risk.deciding.decider import Decider
 from reference_apps.risk.keeping import freezing
 from reference_apps.risk.keeping.committing import GroupCommit
-from reference_apps.risk.keeping.log import DecisionLog, Entry
-from reference_apps.risk.model import Cap, Decision
+from reference_apps.risk.keeping.log import FILE, DecisionLog, Entry, LogReader
+from reference_apps.risk.model import Cap, Decision, Outcome
 from reference_apps.risk.packages.faults import BadPackage
 from reference_apps.risk.packages.model import Ask, Package
 from reference_apps.risk.packages.shelf import Shelf
 from reference_apps.risk.policy import BadPolicy, Policy
 from reference_apps.risk.variables.bureaus import Bureaus
-from reference_apps.risk.variables.resolving import Resolved, Said, resolve, wanted
+from reference_apps.risk.variables.resolving import Misfit, Resolved, Said, resolve, wanted
 
 BUCKETS = 10_000
 MOST_SHADOWS = 10_000
@@ -57,12 +57,15 @@ class Desk:
         self.in_force, self.policy = in_force, policy
         self._bureaus, self._now = bureaus, now
         self._shelf, self._store = Shelf(data), DecisionLog(data)
+        self._reader = LogReader(data / FILE)
         self._commit = GroupCommit(self._store.append)
         self._shadows: asyncio.Queue[tuple[Entry, Mapping[str, Any], Decider]] = asyncio.Queue(MOST_SHADOWS)
         self._tasks: list[asyncio.Task[None]] = []
+        self._refused = ""
         self._log = log.logger("risk")
         self._dropped = metrics.counter("risk_shadows_dropped_total", "Decisions that the challenger was too slow to score.")
-        self._made = metrics.counter("risk_decisions_total", "Decisions by outcome.", ("outcome",))
+        made = metrics.counter("risk_decisions_total", "Decisions by outcome.", ("outcome",))
+        self._made = {str(each): made.labels(str(each)) for each in Outcome}
         self.keep()
 
     def keep(self) -> None:
@@ -88,14 +91,17 @@ class Desk:
     async def decide(self, body: DecisionBody) -> Entry:
         """Return a decision once it is in the log. Raises Problem."""
         in_force = self.in_force
-        decider, declared = in_force.decider, body.declared()
+        decider = in_force.decider
         scene = bodies.scene_of(body, decider.package)
-        bodies.check_declared(declared, body.variables, decider.package)
-        asked = body.model_dump(mode="json")
-        frozen, made = await self._made_up(decider, body, declared, lambda resolved: self._frozen(asked, resolved, scene))
+        bodies.check_named(body.variables, decider.package)
+        asked = body.model_dump()
+        try:
+            frozen, made = await self._made_up(decider, body, bodies.declared(asked), lambda resolved: self._frozen(asked, resolved, scene))
+        except Misfit as error:
+            raise bodies.refusal(error.field, error.why, "GET /v1/package says what it may be") from error
         entry = freezing.entry(frozen, made, decider, self._at_ms())
         await self._logged(entry)
-        self._made.labels(entry.outcome).inc()
+        self._made[entry.outcome].inc()
         if in_force.challenger is not None and in_force.is_challenged(body.customer_id):
             self._to_shadow(entry, frozen, in_force.challenger)
         return entry
@@ -122,7 +128,10 @@ class Desk:
         return freezing.freeze(asked, resolved, scene, self.policy.table, self._cap(asked["tenant"]))
 
     def _cap(self, tenant: str) -> Cap | None:
-        return self.policy.cap(tenant)
+        try:
+            return self.policy.cap(tenant)
+        except BadPolicy as error:
+            raise Problem(503, "policy_wrong", f"tenant {tenant}: {error}", remedy="correct the configuration; nothing was decided") from error
 
     async def _logged(self, entry: Entry) -> None:
         try:
@@ -132,14 +141,14 @@ class Desk:
 
     def find(self, named: str) -> tuple[Entry, list[dict[str, Any]]] | None:
         """Return a decision and what challengers said of it; None: there is none of that id."""
-        entry = self._store.find(named)
+        entry = self._reader.find(named)
         if entry is None:
             return None
-        said = [{"package": each.package, "outcome": each.outcome, "score": each.score, "probability": each.probability} for each in self._store.shadows(named)]
+        said = [{"package": each.package, "outcome": each.outcome, "score": each.score, "probability": each.probability} for each in self._reader.of(named)]
         return entry, said
 
     def page(self, after: int, limit: int) -> list[Entry]:
-        return self._store.page(after, limit)
+        return self._reader.page(after, limit)
 
     def swap(self, package: Package) -> None:
         """Put a checked package in force for the decisions that begin from now on. Raises BadPolicy, OSError: then the old one stays."""
@@ -182,18 +191,17 @@ class Desk:
 
     async def _follow_once(self) -> None:
         """Take the published package if it is another one; a broken one is refused, and the old one stays."""
-        wanted_hash = self._shelf.pointed_at()
-        if not wanted_hash or wanted_hash in (self.in_force.decider.package.hash, self._refused):
-            return
+        wanted_hash = ""
         try:
+            wanted_hash = self._shelf.pointed_at()
+            if not wanted_hash or wanted_hash in (self.in_force.decider.package.hash, self._refused):
+                return
             decider = await asyncio.to_thread(self._prepared, wanted_hash)
         except (BadPackage, BadPolicy, OSError) as error:
             self._refused = wanted_hash
             self._log.error("the published package is refused, %s stays in force: %s", self.in_force.decider.package.hash, error)
         else:
             self._enforce(decider)
-
-    _refused = ""
 
     def _prepared(self, package_hash: str) -> Decider:
         package = self._shelf.find(package_hash)

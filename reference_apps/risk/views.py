@@ -1,9 +1,10 @@
 """A decision as JSON: money in fen, rates as decimal text, reasons in plain words. Pure; no clock, so the same question has the same bytes as answer."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
+
+import msgspec
 
 from reference_apps.risk.deciding import pricing
 from reference_apps.risk.deciding.decider import USUAL_MONTHS, Decider
@@ -14,8 +15,8 @@ Json = dict[str, Any]
 
 
 def canonical(document: Any) -> bytes:
-    """Return the one way to write a document: keys sorted, no blanks, UTF-8; doubles with every digit that they need."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    """Return the one way to write a document: keys sorted, no blanks, UTF-8; doubles with the fewest digits that bring back every bit."""
+    return msgspec.json.encode(document, order="sorted")
 
 
 def decision_id(frozen: bytes, package_hash: str) -> str:

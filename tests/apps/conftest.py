@@ -58,7 +58,8 @@ async def ask_asgi(app: Any, method: str, path: str, body: Any = None, headers: 
     await app(scope, receive, send)
     raw = b"".join(message.get("body", b"") for message in messages[1:])
     given = {name.decode(): value.decode() for name, value in messages[0]["headers"]}
-    return Reply(messages[0]["status"], json.loads(raw) if raw else None, given)
+    read = json.loads(raw) if raw and "json" in given.get("content-type", "json") else raw.decode() or None
+    return Reply(messages[0]["status"], read, given)
 
 
 class Router:
@@ -171,6 +172,14 @@ class Fleet:
                 time.sleep(0.02)
             self.router.ports.setdefault(process.service, []).append(process.port)
 
+    def listening(self, process: Process) -> None:
+        """Wait until it takes connections, ready or standing by."""
+        deadline = time.monotonic() + START_S
+        while not is_listening(process.port):
+            assert process.popen.poll() is None, f"{process.name} ended: {(self.home / f'{process.name}.log').read_text()[-2000:]}"
+            assert time.monotonic() < deadline, f"{process.name} does not listen"
+            time.sleep(0.02)
+
     def end(self, process: Process, how: signal.Signals = signal.SIGTERM) -> None:
         if how is not signal.SIGKILL and process.port in self.router.ports.get(process.service, []):
             self.router.ports[process.service].remove(process.port)
@@ -203,6 +212,11 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
     for process in fleet.processes.values():
         process.kill(signal.SIGKILL)
     router.stop()
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def is_ready(port: int) -> bool:

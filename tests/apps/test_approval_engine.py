@@ -12,10 +12,12 @@ import pytest
 from ctl.kit.calls import Answer, NoAnswer
 from reference_apps.approval import settings, views, web
 from reference_apps.approval.engine import Engine, Rhythm, now_ms
-from reference_apps.approval.flow import Retry
-from reference_apps.approval.model import Case, Stage
-from reference_apps.approval.services import Services, Timeouts
-from reference_apps.approval.store import LEASE_MS, Lost, Store
+from reference_apps.approval.flow import advance
+from reference_apps.approval.flow.advance import Retry
+from reference_apps.approval.model import Case
+from reference_apps.approval.published import Published, bundled
+from reference_apps.approval.services import Patience, Services
+from reference_apps.approval.store import LEASE_MS, Known, Lost, Store, noted
 
 SHOP = {"orders_12m": 3, "spend_12m_fen": 100_000}
 BODY: dict[str, Any] = {
@@ -24,6 +26,8 @@ BODY: dict[str, Any] = {
     "evidence": {"zhima_score": 780, "pboc_record": "good"},
     "consent": True,
 }
+FLOWS = bundled()
+LOAN = FLOWS[0]
 OFFER = {"limit_fen": 500_000, "annual_rate": "0.10", "flow": "fast", "grade": "A"}
 Ask = Callable[..., Awaitable[Any]]
 Script = Callable[[str, Any], Any]
@@ -74,8 +78,9 @@ class Instance:
 
     def __init__(self, folder: Path, neighbours: Neighbours, name: str, bureaus: Mapping[str, str] | None = None) -> None:
         self.store = Store(folder, name, f"{name}#{id(self)}")
-        services = Services(neighbours, Timeouts(), bureaus or {})
-        self.engine = Engine(self.store, services, Retry(attempts=4, first_ms=20, longest_ms=40), Rhythm(sweep_s=0.02, patience_s=8.0, farewell_s=1.0))
+        services = Services(neighbours, Patience(), bureaus or {})
+        rhythm = Rhythm(sweep_s=0.02, patience_s=8.0, farewell_s=1.0)
+        self.engine = Engine(self.store, services, Retry(attempts=4, first_ms=20, longest_ms=40), rhythm, Published(self.store, "loan", FLOWS))
         self.app = web.build(self.engine, self.store)
 
 
@@ -256,16 +261,32 @@ def test_a_bureau_in_trouble_is_replaced_by_what_was_declared(world: Callable[..
     world(story, {"taobao": "shops", "jd": "shops"})
 
 
+ASKED = web.ApplicationBody.model_validate(BODY).model_dump(mode="json")
+
+
 def a_case(case_id: str = "app-1", at_ms: int | None = None) -> Case:
-    asked = web.ApplicationBody.model_validate(BODY).model_dump(mode="json")
-    now = now_ms() if at_ms is None else at_ms
-    return Case(id=case_id, application=asked, created_ms=now, updated_ms=now)
+    return advance.begun(LOAN, case_id, ASKED, now_ms() if at_ms is None else at_ms)
+
+
+def taken_in(store: Store, case: Case) -> Known | None:
+    with store.write() as connection:
+        return store.begin(connection, LOAN, case, "hash", [noted(case, "received", {})])
+
+
+def claimed(store: Store, case_id: str, at_ms: int) -> Case | None:
+    with store.write() as connection:
+        return store.claim(connection, case_id, at_ms)
+
+
+def saved(store: Store, case: Case, since: int) -> None:
+    with store.write() as connection:
+        store.save(connection, LOAN, case, since, [noted(case, "fraud_said", {})])
 
 
 def test_the_case_of_a_dead_instance_is_picked_up_by_another_ones_sweep(tmp_path: Path) -> None:
     async def story() -> None:
         dead = Store(tmp_path, "approval-1", "approval-1#dead")
-        assert dead.receive(a_case(at_ms=now_ms() - LEASE_MS), "hash") is None
+        assert taken_in(dead, a_case(at_ms=now_ms() - LEASE_MS)) is None
         neighbours = Neighbours()
         other = Instance(tmp_path, neighbours, "approval-2")
         await other.engine.start()
@@ -284,22 +305,22 @@ def test_a_living_holder_is_left_alone_and_its_restart_frees_its_cases_at_once(t
     first = Store(tmp_path, "approval-1", "approval-1#1")
     other = Store(tmp_path, "approval-2", "approval-2#1")
     now = now_ms()
-    first.receive(a_case(), "hash")
-    assert other.claim("app-1", now) is None
+    taken_in(first, a_case())
+    assert claimed(other, "app-1", now) is None
     assert other.due(now, 10) == []
     Store(tmp_path, "approval-1", "approval-1#2").arrive()
-    claimed = other.claim("app-1", now)
-    assert claimed is not None
+    taken = claimed(other, "app-1", now)
+    assert taken is not None
     with pytest.raises(Lost):
-        first.save(_next(claimed), "fraud_said", {})
-    other.save(_next(claimed), "fraud_said", {})
-    assert first.claim("app-1", now) is None
+        saved(first, _next(taken), taken.version)
+    saved(other, _next(taken), taken.version)
+    assert claimed(first, "app-1", now) is None
     other.leave()
-    assert first.claim("app-1", now) is not None, "who leaves frees what it held"
+    assert claimed(first, "app-1", now) is not None, "who leaves frees what it held"
 
 
 def _next(case: Case) -> Case:
-    return replace(case, version=case.version + 1, stage=Stage.RISK)
+    return replace(case, version=case.version + 1, stage="risk")
 
 
 def test_a_slow_instance_that_lost_its_case_changes_nothing_and_answers_with_how_it_ended(tmp_path: Path) -> None:
@@ -307,10 +328,12 @@ def test_a_slow_instance_that_lost_its_case_changes_nothing_and_answers_with_how
         neighbours = Neighbours()
         neighbours.pause_s = 0.1
         slow, quick = Instance(tmp_path, neighbours, "approval-1"), Instance(tmp_path, neighbours, "approval-2")
-        running = asyncio.create_task(slow.engine.submit(a_case(), "hash"))
+        await slow.engine.start()
+        await quick.engine.start()
+        running = asyncio.create_task(slow.engine.submit("app-1", ASKED, "hash"))
         await until(lambda: _asked(neighbours))
         Store(tmp_path, "approval-1", "approval-1#later").arrive()
-        taken = await quick.engine.submit(a_case(), "hash")
+        taken = await quick.engine.submit("app-1", ASKED, "hash")
         assert views.application(taken)["status"] == "disbursed"
         await running
         assert len(neighbours.loans) == 1
@@ -387,6 +410,6 @@ def test_what_is_not_there_is_404_and_a_status_that_is_none_422(world: Callable[
 
 def test_settings_name_the_key_that_is_wrong() -> None:
     chosen = settings.load(lambda key, default: {"retry.attempts": "3", "bureau.jd": "jd-adapter"}.get(key, default))
-    assert (chosen.retry.attempts, chosen.bureaus, chosen.timeouts.ledger_s) == (3, {"taobao": "", "jd": "jd-adapter"}, 8.0)
+    assert (chosen.retry.attempts, chosen.bureaus["taobao"], chosen.bureaus["jd"], chosen.patience.timeouts.ledger_s) == (3, "", "jd-adapter", 8.0)
     with pytest.raises(ValueError, match=r"timeout\.risk_s is 'soon'"):
         settings.load(lambda key, default: "soon" if key == "timeout.risk_s" else default)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reference_apps.ledger.algebra import core
 from reference_apps.ledger.algebra.model import U128, Account, AccountFlag, Result, Status, Transfer
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.keeping import entry
+from reference_apps.ledger.keeping import body, entry
 
 NOW = 1_000_000
 LINKED = 1
@@ -186,7 +186,7 @@ def test_invariants(several: list[list[Transfer]]) -> None:
         results = core.create_transfers(draft, batch, NOW)
         facts = entry.of_draft(draft, kept)
         draft.keep()
-        entry.fold(replayed, entry.from_json(entry.to_json(facts)))
+        entry.fold(replayed, body.read(body.write([facts]))[0])
         _balanced(kept)
         _all_or_nothing(batch, results)
         moved = [event for event, result in zip(batch, results, strict=True) if result.status is Status.CREATED]

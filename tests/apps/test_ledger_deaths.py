@@ -22,6 +22,7 @@ SEEDS, PART = 200, 50
 CLEAN = {"refused": [], "lost": [], "torn": [], "again_refused": [], "incomplete": [], "loans": 0, "balanced": True}
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("first", range(0, SEEDS, PART))
 def test_killed_at_any_moment_nothing_answered_is_lost_and_nothing_is_torn(tmp_path: Path, first: int) -> None:
     deaths = _deaths(tmp_path, first, PART)
@@ -41,7 +42,7 @@ def test_killed_two_thousand_times(tmp_path: Path) -> None:
 
 def _deaths(folder: Path, first: int, count: int) -> list[dict[str, Any]]:
     command = [sys.executable, "-m", "tests.apps.ledger_crash", str(folder), str(first), str(count)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=count + 60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=540 + count, check=False)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -11,12 +11,12 @@ from reference_apps.ledger.algebra import core
 from reference_apps.ledger.books import Books
 from reference_apps.ledger.keeping import entry
 from reference_apps.ledger.keeping.entry import Entry
-from reference_apps.ledger.loans import chart, lending, product
-from reference_apps.ledger.loans.allocation import ORDER, Component
+from reference_apps.ledger.loans import chart, happened, lending, product, standing
+from reference_apps.ledger.loans.allocation import ORDER, Component, Style
 from reference_apps.ledger.loans.daycount import DayCount
 from reference_apps.ledger.loans.duedate import Shift
 from reference_apps.ledger.loans.loan import Loan, Terms
-from reference_apps.ledger.loans.product import STANDARD, Family, LoanProduct, Method
+from reference_apps.ledger.loans.product import STANDARD, Family, LoanProduct, Method, Prepayment
 from reference_apps.ledger.loans.rounding import Rounding
 
 DAY = date(2025, 1, 31)
@@ -32,6 +32,14 @@ SPECIAL = LoanProduct(
     shift=Shift.NEXT,
     shifted_interest=True,
     order=ORDER[::-1],
+    style=Style.VERTICAL,
+    prepayment=Prepayment.SHORTEN,
+    late_fee_fen=500,
+    late_fee_rate=Decimal("0.01"),
+    penalty_daily_rate=Decimal("0.0005"),
+    penalty_grace_days=3,
+    charge_off_days=90,
+    accrues_after_charge_off=True,
 )
 
 
@@ -44,6 +52,11 @@ SPECIAL = LoanProduct(
         ({"multiple_fen": 0}, "multiple_fen: 0 is less than 1"),
         ({"down_payment": Decimal(1)}, "down_payment: 1 is not a fraction"),
         ({"down_payment": Decimal("-0.1")}, "down_payment"),
+        ({"late_fee_fen": -1}, "late_fee_fen: -1 is less than 0"),
+        ({"penalty_grace_days": -1}, "penalty_grace_days"),
+        ({"charge_off_days": -1}, "charge_off_days"),
+        ({"penalty_daily_rate": Decimal(2)}, "penalty_daily_rate: 2 is not a fraction"),
+        ({"late_fee_rate": Decimal(-1)}, "late_fee_rate: -1 is not a fraction"),
         ({"order": ORDER[:3]}, "order: each of penalty, fee, interest, principal"),
         ({"order": (*ORDER, Component.FEE)}, "order"),
         ({"order": ()}, "order: .* found none"),
@@ -85,8 +98,9 @@ def test_a_loan_keeps_its_product_in_the_journal() -> None:
 
 def test_a_payment_pays_in_the_products_order() -> None:
     books, loan = lent(LoanProduct(order=ORDER[::-1]))
-    repayment = lending.repay(books, loan, 165_000, date(2025, 2, 28), NOW)
-    assert [(part.component, part.amount_fen) for part in repayment.parts] == [(Component.PRINCIPAL, 162_548), (Component.INTEREST, 2_452)]
+    lending.repay(books, loan, 165_000, date(2025, 2, 28), NOW)
+    parts = happened.fold(books.loans.own[loan.id], date(2025, 2, 28)).allocations[1].parts
+    assert [(part.component, part.amount_fen) for part in parts] == [(Component.PRINCIPAL, 162_548), (Component.INTEREST, 2_452)]
 
 
 def test_terms_with_more_grace_than_periods_are_refused() -> None:
@@ -94,6 +108,8 @@ def test_terms_with_more_grace_than_periods_are_refused() -> None:
         lent(LoanProduct(principal_grace=6))
 
 
-def test_a_down_payment_is_quoted_not_lent() -> None:
-    with pytest.raises(ValueError, match=r"down_payment: 0\.2 would be due while the loan is paid out"):
-        lent(LoanProduct(down_payment=Decimal("0.2")))
+def test_a_down_payment_is_due_on_the_day_of_disbursement() -> None:
+    _, loan = lent(LoanProduct(down_payment=Decimal("0.2")))
+    assert [(line.number, line.due_on, line.amount_fen) for line in loan.schedule[:2]] == [(0, DAY, 200_000), (1, date(2025, 2, 28), 138_039)]
+    assert standing.standing(loan, DAY).due_fen == 200_000
+    assert entry.from_json(entry.to_json(Entry(opened=loan))).opened == loan, "the journal keeps that the first line is a down payment"

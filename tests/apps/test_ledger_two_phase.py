@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from reference_apps.ledger.algebra import core
 from reference_apps.ledger.algebra.model import SECOND_NS, TRANSIENT, U128, Account, Pending, Result, Status, Transfer
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.keeping import entry
+from reference_apps.ledger.keeping import body, entry
 
 START = 1_000 * SECOND_NS
 LINKED, PENDING, POST, VOID, BALANCING_DEBIT, BALANCING_CREDIT, CLOSING_DEBIT, CLOSING_CREDIT = (2**bit for bit in range(8))
@@ -388,7 +388,7 @@ def test_both_ways_give_the_same_answers_and_the_same_books(several: list[tuple[
         results = core.create_transfers(draft, events, now_ns)
         facts = entry.of_draft(draft, books)
         draft.keep()
-        entry.fold(replayed, entry.from_json(entry.to_json(facts)))
+        entry.fold(replayed, body.read(body.write([facts]))[0])
         assert [(str(result.status), result.timestamp) for result in results] == second.batch(events, now_ns)
         assert list(books.transfers.own.values()) == second.entered
         for number in range(1, 6):

@@ -102,6 +102,7 @@ def test_the_ledger_changes_hands_and_no_application_fails(apps: Any) -> None:
     for number in range(5):
         assert apps.ask("POST", "/approval/v1/applications", application(f"early-{number}", zhima_score=720), key=f"early-{number}").status == 201
     heir = apps.begin("ledger", 2)
+    apps.listening(heir)
     with ThreadPoolExecutor(4) as pool:
         futures = [
             pool.submit(apps.ask, "POST", "/approval/v1/applications", application(f"while-{number}", zhima_score=720), f"while-{number}")

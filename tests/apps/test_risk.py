@@ -243,6 +243,19 @@ def test_bad_questions_are_named(decided: Callable[..., Any], change: dict[str, 
     assert named in refused.body["detail"]
 
 
+def test_a_tenant_whose_cap_makes_no_sense_is_told_so(decided: Callable[..., Any]) -> None:
+    refused = decided(MIKE | {"tenant": "strict"}, {"cap.irr.strict": "lots"})
+    assert (refused.status, refused.body["code"]) == (503, "policy_wrong")
+    assert "cap.irr.strict is 'lots'" in refused.body["detail"]
+
+
+def test_the_route_is_described(decided: Callable[..., Any]) -> None:
+    described = decided(None, method="GET", path="/openapi.json").body
+    schema = described["paths"]["/v1/decisions"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert schema == {"$ref": "#/components/schemas/DecisionBody"}
+    assert decided(b'{"age": }').body["errors"][0]["field"] == "body"
+
+
 def test_a_rehearsed_fault_fails_decisions(decided: Callable[..., Any]) -> None:
     with pytest.raises(rehearsal.RehearsedFault, match=r"rehearsal\.error_pct"):
         decided(MIKE, {"rehearsal.error_pct": "100"})

@@ -1,5 +1,6 @@
 """Variables and bureaus: whose word counts, what is too old, and what silence, lies and nonsense lead to: never a crash, never a pass in silence."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -119,6 +120,23 @@ def test_all_bureaus_down_at_once_is_an_answer_too(decided: Callable[..., Any]) 
     made, _ = decided({"application_id": "a", "customer_id": "x", "age": 30}, **down)
     assert (made["outcome"], made["offer"]) == ("review", None)
     assert set(made["failed_sources"]) == {"zhima_score", "pboc_record", "other_debt_fen"}
+
+
+def test_a_bureau_that_is_silent_time_after_time_is_left_alone_for_a_while() -> None:
+    clock_s, calls = [0.0], Said(zhima=silence("zhima"))
+    made = bureaus.Bureaus(calls, {"zhima": "zhima"}, {"zhima": 1.0}, lambda: clock_s[0])
+
+    def ask() -> Any:
+        return asyncio.run(made.ask(frozenset({"zhima"}), "mike", NOW))["zhima"]
+
+    said = [ask() for _ in range(12)]
+    assert len(calls.asked) == 8
+    assert all(isinstance(each, Failed) for each in said)
+    assert "it has failed too often; it is asked again in 1.0 s" in said[-1].why
+    clock_s[0], calls.said["zhima"] = 1.5, zhima()
+    assert isinstance(ask(), Answered)
+    assert isinstance(ask(), Answered)
+    assert len(calls.asked) == 10
 
 
 def test_a_source_order_may_put_the_applicant_first() -> None:

@@ -5,6 +5,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -143,14 +144,23 @@ def test_those_that_wait_together_share_a_commit() -> None:
     groups: list[int] = []
     made = entries(SHIPPED, 50)
 
+    go_on = threading.Event()
+
+    def append(group: Sequence[Any]) -> None:
+        go_on.wait(10)
+        groups.append(len(group))
+
     async def work() -> None:
-        commit = GroupCommit(lambda group: groups.append(len(group)))
-        await asyncio.gather(*(commit.add(each) for each in made))
+        commit = GroupCommit(append)
+        tasks = [asyncio.create_task(commit.add(each)) for each in made]
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.gather(*tasks)
         await commit.close()
 
     asyncio.run(work())
     assert sum(groups) == 50
-    assert len(groups) <= 2
+    assert len(groups) <= 2, "while the first commit runs, all others gather for the second"
 
 
 def test_what_could_not_be_logged_was_not_answered(ask: Ask, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def create_transfers(books: Books, events: Sequence[Transfer], now_ns: int) -> t
 
     A transient failure burns the event's id, even when its chain is undone.
     """
-    expire(books, _first_ns(books, len(events), now_ns))
+    expire(books, first_ns(books, len(events), now_ns))
     return _run(books, events, now_ns, _post)
 
 
@@ -55,7 +55,7 @@ def due(books: Books, now_ns: int) -> list[int]:
 
 def _run(books: Books, events: Sequence[Kind], now_ns: int, one: One[Kind]) -> tuple[Result, ...]:
     """Take the events chain by chain; event i of n gets the timestamp batch - n + i + 1, strictly after everything before it."""
-    first = _first_ns(books, len(events), now_ns)
+    first = first_ns(books, len(events), now_ns)
     results: list[Result] = []
     while len(results) < len(events):
         begin = len(results)
@@ -65,7 +65,8 @@ def _run(books: Books, events: Sequence[Kind], now_ns: int, one: One[Kind]) -> t
     return tuple(results)
 
 
-def _first_ns(books: Books, count: int, now_ns: int) -> int:
+def first_ns(books: Books, count: int, now_ns: int) -> int:
+    """Return the timestamp of a batch's first event."""
     return max(now_ns - count, books.last_ns) + 1
 
 
@@ -145,8 +146,9 @@ def record(books: Books, transfer: Transfer) -> None:
 
 
 def record_expiry(books: Books, pending_id: int) -> None:
-    """Release a pending transfer whose time has come."""
-    _release(books, pending_id, Pending.EXPIRED, 0)
+    """Release a pending transfer whose time has come. Whatever comes after it is not of a time before it."""
+    expired = _release(books, pending_id, Pending.EXPIRED, 0)
+    books.last_ns = max(books.last_ns, expired.expires_ns - 1)
 
 
 def _reserve(books: Books, transfer: Transfer) -> None:
@@ -160,8 +162,8 @@ def _reserve(books: Books, transfer: Transfer) -> None:
         books.accounts.put(transfer.credit_account_id, replace(_account(books, transfer.credit_account_id), closed_by=transfer.id))
 
 
-def _release(books: Books, pending_id: int, state: Pending, posted: int) -> None:
-    """Resolve a pending transfer: what it reserved is free, what is posted of it has moved, what it had closed is open."""
+def _release(books: Books, pending_id: int, state: Pending, posted: int) -> Transfer:
+    """Resolve a pending transfer and return it: what it reserved is free, what is posted of it has moved, what it had closed is open."""
     pending = books.transfers.get(pending_id)
     if pending is None or books.pendings.get(pending_id) is not Pending.PENDING:
         raise ValueError(f"transfer {pending_id} is to be {state}, but it is not pending in the books")
@@ -171,6 +173,7 @@ def _release(books: Books, pending_id: int, state: Pending, posted: int) -> None
         account = _account(books, account_id)
         if account.closed_by == pending_id:
             books.accounts.put(account_id, replace(account, closed_by=0))
+    return pending
 
 
 def _shift(books: Books, transfer: Transfer, pending: int, posted: int) -> None:

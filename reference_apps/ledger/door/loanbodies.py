@@ -10,9 +10,11 @@ from pydantic import BeforeValidator, Field, StrictInt
 
 from ctl.kit.problem import Problem
 from reference_apps.ledger.door.bodies import Body
+from reference_apps.ledger.loans.allocation import Component, Style
 from reference_apps.ledger.loans.daycount import DayCount
+from reference_apps.ledger.loans.duedate import Shift
 from reference_apps.ledger.loans.loan import Terms
-from reference_apps.ledger.loans.product import STANDARD, Family, LoanProduct, Method
+from reference_apps.ledger.loans.product import STANDARD, Family, LoanProduct, Method, Prepayment
 from reference_apps.ledger.loans.quoting import Quote
 from reference_apps.ledger.loans.rounding import Rounding
 from reference_apps.ledger.loans.schedule import Credit
@@ -29,14 +31,18 @@ def plain_rate(value: Any) -> Any:
 
 
 Fen = Annotated[StrictInt, Field(gt=0, le=MOST_FEN)]
+FenOrNone = Annotated[StrictInt, Field(ge=0, le=MOST_FEN)]
 Rate = Annotated[Decimal, BeforeValidator(plain_rate), Field(ge=0, le=1, decimal_places=8, allow_inf_nan=False)]
 Periods = Annotated[StrictInt, Field(ge=1, le=60)]
 Grace = Annotated[StrictInt, Field(ge=0, le=60)]
+Days = Annotated[StrictInt, Field(ge=0, le=3650)]
 Day = Annotated[date, Field(ge=date(2000, 1, 1))]
+DueDay = Annotated[Day, Field(le=date(2200, 12, 31))]
+Tenant = Annotated[str, Field(pattern="^[a-z0-9_]{1,32}$")]
 
 
 class ProductBody(Body):
-    """How the schedule is made; a product that contradicts itself is refused, naming the field."""
+    """How the schedule is made, how payments pay, what being late costs; a product that contradicts itself is refused, naming the field."""
 
     method: Method = STANDARD.method
     family: Family = STANDARD.family
@@ -46,16 +52,27 @@ class ProductBody(Body):
     interest_grace: Grace = 0
     interest_free: Grace = 0
     multiple_fen: Annotated[StrictInt, Field(ge=1, le=10**6)] = 1
+    down_payment: Annotated[Rate, Field(lt=1)] = Decimal(0)
+    shift: Shift = STANDARD.shift
+    shifted_interest: bool = False
+    order: tuple[Component, ...] = STANDARD.order
+    style: Style = STANDARD.style
+    prepayment: Prepayment = STANDARD.prepayment
+    late_fee_fen: FenOrNone = 0
+    late_fee_rate: Rate = Decimal(0)
+    penalty_daily_rate: Rate = Decimal(0)
+    penalty_grace_days: Days = 0
+    charge_off_days: Days = 0
+    accrues_after_charge_off: bool = False
 
-    def product(self, **others: Any) -> LoanProduct:
-        """Return the product with what is given besides. Raises Problem naming the field."""
-        own = {name: getattr(self, name) for name in ProductBody.model_fields}
+    def product(self) -> LoanProduct:
+        """Return the product. Raises Problem naming the field."""
         with named_field():
-            return LoanProduct(**own, **others)
+            return LoanProduct(**{name: getattr(self, name) for name in ProductBody.model_fields})
 
 
 class LoanBody(ProductBody):
-    """A loan to be paid out. `reference` is the caller's case; `disbursed_on` None means today."""
+    """A loan to be paid out, less `fee_fen`. `reference` is the caller's case; `disbursed_on` None means today, `first_due_on` None a month later."""
 
     reference: str = Field(min_length=1, max_length=128)
     customer: str = Field(min_length=1, max_length=128)
@@ -64,7 +81,9 @@ class LoanBody(ProductBody):
     annual_rate: Rate
     periods: Periods
     disbursed_on: Day | None = None
-    tenant: str = Field(default="default", pattern="^[a-z0-9_]{1,32}$")
+    first_due_on: DueDay | None = None
+    fee_fen: FenOrNone = 0
+    tenant: Tenant = "default"
 
     def to_model(self, today: date) -> Terms:
         """Return the terms. Raises Problem for a day that has not come yet."""
@@ -74,8 +93,9 @@ class LoanBody(ProductBody):
             return Terms(**agreed, disbursed_on=day, product=product)
 
     def asked(self) -> dict[str, Any]:
-        """Return the body as an Idempotency-Key knows it: a product field at its default is as good as absent, as it was before there were any."""
-        standard = {name for name, field in ProductBody.model_fields.items() if getattr(self, name) == field.default}
+        """Return the body as an Idempotency-Key knows it: a field that came later is at its default as good as absent, as it was before there was any."""
+        later = {*ProductBody.model_fields, "first_due_on", "fee_fen"}
+        standard = {name for name in later if getattr(self, name) == type(self).model_fields[name].default}
         return self.model_dump(mode="json", exclude=standard)
 
 
@@ -86,9 +106,8 @@ class QuoteBody(ProductBody):
     annual_rate: Rate
     periods: Periods
     disbursed_on: Annotated[Day, Field(le=date(2200, 1, 1))] | None = None
-    first_due_on: Annotated[Day, Field(le=date(2200, 12, 31))] | None = None
-    down_payment: Annotated[Rate, Field(lt=1)] = Decimal(0)
-    fee_fen: Annotated[StrictInt, Field(ge=0, le=MOST_FEN)] = 0
+    first_due_on: DueDay | None = None
+    fee_fen: FenOrNone = 0
 
     def to_model(self, today: date) -> Quote:
         """Return what is asked. Raises Problem naming the field."""
@@ -99,19 +118,7 @@ class QuoteBody(ProductBody):
             disbursed_on=self.disbursed_on or today,
             first_due_on=self.first_due_on,
         )
-        return Quote(product=self.product(down_payment=self.down_payment), credit=credit, fee_fen=self.fee_fen)
-
-
-class RepaymentBody(Body):
-    """A payment that came; `paid_on` None means today."""
-
-    amount_fen: Fen
-    paid_on: Day | None = None
-    tenant: str = Field(default="default", pattern="^[a-z0-9_]{1,32}$")
-
-    def day(self, today: date) -> date:
-        """Return the day it was paid. Raises Problem for a day that has not come yet."""
-        return not_after(today, "paid_on", self.paid_on)
+        return Quote(product=self.product(), credit=credit, fee_fen=self.fee_fen)
 
 
 @contextmanager

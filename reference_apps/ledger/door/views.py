@@ -7,12 +7,13 @@ from typing import Any
 
 from reference_apps.ledger.algebra.model import Account, Result, Transfer
 from reference_apps.ledger.books import Books
+from reference_apps.ledger.closing import dayreport, subledger
+from reference_apps.ledger.closing.subledger import Check
 from reference_apps.ledger.loans import chart
-from reference_apps.ledger.loans.allocation import Component
 from reference_apps.ledger.loans.chart import Control
-from reference_apps.ledger.loans.loan import Loan
 
 Json = dict[str, Any]
+MOST_LEARNT = 100_000
 WIDE = ("id", "debit_account_id", "credit_account_id", "pending_id", "closed_by", "user_data_128")
 
 
@@ -31,16 +32,19 @@ def results(values: Sequence[Result]) -> Json:
 
 
 def trial_balance(books: Books) -> Json:
-    """Add up every account by ledger, and compare the loans with their control account."""
-    accounts = list(books.accounts.own.values())
+    """Add up every account by ledger, and compare the loans with their control accounts. What the columns do not know yet is learnt."""
+    accounts = list(books.tables.accounts.values())
     ledgers = [_ledger(number, [each for each in accounts if each.ledger == number]) for number in sorted({each.ledger for each in accounts})]
-    subledger = _subledger(books)
+    while not subledger.learn(books, MOST_LEARNT):
+        pass
+    controls = subledger.checks(books)
     return {
-        "balanced": all(row["difference_fen"] == 0 for row in ledgers) and _reserved_evenly(accounts) and subledger["difference_fen"] == 0,
+        "balanced": all(row["difference_fen"] == 0 for row in ledgers) and _reserved_evenly(accounts) and not any(each.difference_fen for each in controls),
         "loans": len(books.loans.own),
-        "transfers": len(books.transfers.own),
+        "transfers": len(books.tables.transfers),
         "ledgers": ledgers,
-        "subledger": subledger,
+        "subledger": _principal(controls),
+        "controls": dayreport.control_rows(controls),
         "accounts": [_balance(each) for each in accounts],
     }
 
@@ -66,16 +70,10 @@ def _reserved_evenly(accounts: Iterable[Account]) -> bool:
     return not any(reserved.values())
 
 
-def _subledger(books: Books) -> Json:
-    """Add up the principal that the loans themselves say is owed; it must equal the principal account."""
-    control = books.accounts.get(int(Control.PRINCIPAL))
-    owed = sum(each.terms.principal_fen - _principal_paid(each) for each in books.loans.own.values())
-    booked = control.debits_posted - control.credits_posted if control else 0
-    return {"loans_principal_fen": owed, "control_principal_fen": booked, "difference_fen": owed - booked}
-
-
-def _principal_paid(value: Loan) -> int:
-    return sum(part.amount_fen for paid in value.repayments for part in paid.parts if part.component is Component.PRINCIPAL)
+def _principal(controls: Sequence[Check]) -> Json:
+    """Return the principal that the loans themselves say is in the books, beside the principal account."""
+    check = next(each for each in controls if each.control is Control.PRINCIPAL)
+    return {"loans_principal_fen": check.loans_fen, "control_principal_fen": check.control_fen, "difference_fen": check.difference_fen}
 
 
 def _texts(row: Json) -> Json:

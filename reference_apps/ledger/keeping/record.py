@@ -1,11 +1,10 @@
 """One record of the journal: a batch of entries, chained to the record before it by SHA-256. Pure."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reference_apps.ledger.keeping import canonical, entry
+from reference_apps.ledger.keeping import body as content
 from reference_apps.ledger.keeping.entry import Entry
 
 GENESIS = "0" * 64
@@ -17,7 +16,7 @@ class Broken(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A batch as it is stored: `body` is the canonical JSON that was hashed, `epoch` the writer's term."""
+    """A batch as it is stored: `body` is the bytes that were hashed, `epoch` the writer's term."""
 
     seq: int
     epoch: int
@@ -30,13 +29,13 @@ class Record:
 def write(entries: Sequence[Entry], head: tuple[int, str], epoch: int, at_ns: int) -> Record:
     """Return the next record after `head` (seq, hash)."""
     seq, previous = head[0] + 1, head[1]
-    body = canonical.encode([entry.to_json(one) for one in entries])
+    body = content.write(entries)
     return Record(seq=seq, epoch=epoch, at_ns=at_ns, body=body, previous=previous, hash=digest(seq, epoch, at_ns, previous, body))
 
 
 def read(record: Record) -> tuple[Entry, ...]:
     """Return the entries of a record."""
-    return tuple(entry.from_json(row) for row in json.loads(record.body))
+    return content.read(record.body)
 
 
 def check(record: Record, head: tuple[int, str], last_epoch: int) -> None:
@@ -54,4 +53,6 @@ def check(record: Record, head: tuple[int, str], last_epoch: int) -> None:
 
 def digest(seq: int, epoch: int, at_ns: int, previous: str, body: bytes) -> str:
     """Return the record's hash over its place, its predecessor and its content."""
-    return hashlib.sha256(f"{previous}\n{seq}\n{epoch}\n{at_ns}\n".encode() + body).hexdigest()
+    hashed = hashlib.sha256(f"{previous}\n{seq}\n{epoch}\n{at_ns}\n".encode())
+    hashed.update(body)
+    return hashed.hexdigest()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import IntEnum
+from typing import NamedTuple
 
 from reference_apps.ledger.algebra.model import Account, AccountFlag
 from reference_apps.ledger.loans.allocation import Component
@@ -23,6 +24,7 @@ class Control(IntEnum):
     INTEREST_INCOME = 4101
     FEE_INCOME = 4102
     PENALTY_INCOME = 4103
+    RECOVERY_INCOME = 4104
     WRITE_OFF = 5101
 
 
@@ -32,6 +34,16 @@ class Business(IntEnum):
     DISBURSE = 1
     ACCRUE_INTEREST = 2
     REPAY = 3
+    CHARGE_FEE = 4
+    CHARGE_PENALTY = 5
+    SETTLE = 6
+    REFUND = 7
+    PAY_BACK = 8
+    WRITE_OFF = 9
+    RECOVER = 10
+    CHARGE_BACK = 11
+    REALLOCATE = 12
+    UNDO = 13
 
 
 RECEIVABLE: Mapping[Component, Control] = {
@@ -47,6 +59,24 @@ LIMITS: Mapping[Control, AccountFlag] = {
     Control.PENALTY_RECEIVABLE: AccountFlag.CREDITS_MUST_NOT_EXCEED_DEBITS,
     Control.OVERPAYMENT: AccountFlag.DEBITS_MUST_NOT_EXCEED_CREDITS,
 }
+
+
+EARNING: Mapping[Business, tuple[Control, Control]] = {
+    Business.ACCRUE_INTEREST: (Control.INTEREST_RECEIVABLE, Control.INTEREST_INCOME),
+    Business.CHARGE_FEE: (Control.FEE_RECEIVABLE, Control.FEE_INCOME),
+    Business.CHARGE_PENALTY: (Control.PENALTY_RECEIVABLE, Control.PENALTY_INCOME),
+}
+"""What is debited and credited when something is earned; the other way round when it is taken back, under the same code."""
+
+
+class Movement(NamedTuple):
+    """Money that an event moves: `label` is its own within the event."""
+
+    label: str
+    business: Business
+    debit: Control
+    credit: Control
+    amount_fen: int
 
 
 def accounts() -> tuple[Account, ...]:

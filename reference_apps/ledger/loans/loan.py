@@ -1,18 +1,22 @@
-"""One loan as a value: what was agreed, what was paid, what is still owed. Pure; the books hold the money, this holds its reasons."""
+"""One loan as a value: what was agreed and what happened since. Pure; the books hold the money, this holds its reasons."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-from reference_apps.ledger.loans.allocation import ORDER, Component, Debt, Part
+from reference_apps.ledger.loans.agreed import pack
+from reference_apps.ledger.loans.happening import Happening, Kind
 from reference_apps.ledger.loans.product import STANDARD, LoanProduct
 from reference_apps.ledger.loans.schedule import Credit, Instalment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What lender and customer agreed on. Raises ValueError naming the field when the product cannot be lent so."""
+    """What lender and customer agreed on; `fee_fen` is kept back when it is paid out. `first_due_on` None: a month after the disbursement.
+
+    Raises ValueError naming the field when the product cannot be lent so.
+    """
 
     reference: str
     customer: str
@@ -22,71 +26,47 @@ class Terms:
     periods: int
     disbursed_on: date
     product: LoanProduct = STANDARD
+    first_due_on: date | None = None
+    fee_fen: int = 0
 
     def __post_init__(self) -> None:
         self.product.check_periods(self.periods)
-        if self.product.down_payment:
-            raise ValueError(f"down_payment: {self.product.down_payment} would be due while the loan is paid out; lend the rest instead")
+        if not 0 <= self.fee_fen < self.principal_fen:
+            raise ValueError(f"fee_fen: a fee of {self.fee_fen} fen leaves nothing of {self.principal_fen} fen")
 
     def credit(self) -> Credit:
-        return Credit(principal_fen=self.principal_fen, annual_rate=self.annual_rate, periods=self.periods, disbursed_on=self.disbursed_on)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Repayment:
-    """One payment as it was booked: `accrued_fen` is the interest recognised with it, `rest_fen` what became overpayment."""
-
-    number: int
-    amount_fen: int
-    paid_on: date
-    accrued_fen: int
-    recognised: int
-    parts: tuple[Part, ...]
-    rest_fen: int
+        return Credit(
+            principal_fen=self.principal_fen,
+            annual_rate=self.annual_rate,
+            periods=self.periods,
+            disbursed_on=self.disbursed_on,
+            first_due_on=self.first_due_on,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loan:
-    """A loan with its life so far; `recognised` counts the instalments whose interest is in the income account."""
+    """A loan with its life so far: the schedule as agreed, and what happened, in the order it was entered. What is owed is a function of the date."""
 
     id: str
     number: int
     terms: Terms
-    schedule: tuple[Instalment, ...]
-    recognised: int = 0
-    repayments: tuple[Repayment, ...] = ()
+    schedule: Sequence[Instalment]
+    happenings: tuple[Happening, ...] = ()
 
-    def paid(self) -> Mapping[tuple[int, Component], int]:
-        """Return what was paid so far, by instalment and component."""
-        sums: dict[tuple[int, Component], int] = {}
-        for repayment in self.repayments:
-            for part in repayment.parts:
-                sums[part.number, part.component] = sums.get((part.number, part.component), 0) + part.amount_fen
-        return sums
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "schedule", pack(self.schedule))
 
-    def debts(self) -> tuple[Debt, ...]:
-        """Return what each instalment still owes, oldest first, settled ones with zeros."""
-        paid, lines = self.paid(), self.schedule
-        return tuple(Debt(line.number, {component: agreed(line, component) - paid.get((line.number, component), 0) for component in ORDER}) for line in lines)
+    def having(self, happening: Happening) -> "Loan":
+        """Return the loan with one more happening."""
+        return replace(self, happenings=(*self.happenings, happening))
 
-    def outstanding(self) -> Mapping[Component, int]:
-        """Return what the whole loan still owes, by component."""
-        debts = self.debts()
-        return {component: sum(debt.owed[component] for debt in debts) for component in ORDER}
+    def reversed_by(self) -> Mapping[int, int]:
+        """Return which happenings were reversed, and by which."""
+        return {happening.of: happening.number for happening in self.happenings if happening.kind is Kind.REVERSED}
 
-    def overpaid_fen(self) -> int:
-        return sum(repayment.rest_fen for repayment in self.repayments)
-
-    def with_repayment(self, repayment: Repayment) -> "Loan":
-        return replace(self, repayments=(*self.repayments, repayment), recognised=repayment.recognised)
-
-
-def agreed(line: Instalment, component: Component) -> int:
-    """Return what an instalment asks for a component; fees and penalties are not charged yet."""
-    match component:
-        case Component.INTEREST:
-            return line.interest_fen
-        case Component.PRINCIPAL:
-            return line.principal_fen
-        case Component.FEE | Component.PENALTY:
-            return 0
+    def in_force(self) -> tuple[Happening, ...]:
+        """Return what counts, by day and then as entered: reversals take out what they reverse."""
+        undone = self.reversed_by()
+        counting = [happening for happening in self.happenings if happening.kind is not Kind.REVERSED and happening.number not in undone]
+        return tuple(sorted(counting, key=lambda happening: (happening.on, happening.number)))

@@ -29,16 +29,17 @@ def twelfths(annual_rate: Decimal, periods: int, free: int, first: Fraction | No
     monthly = Fraction(annual_rate) / 12
     if first is None:
         return PeriodRates((0,) * free + (monthly.numerator,) * (periods - free), monthly.denominator)
-    return _over_one_denominator([Fraction(annual_rate) * first, *[monthly] * (periods - 1)], free)
+    return over_one_denominator([Fraction(annual_rate) * first, *[monthly] * (periods - 1)], free)
 
 
 @lru_cache(REMEMBERED)
 def by_days(annual_rate: Decimal, count: DayCount, days: tuple[date, ...], free: int) -> PeriodRates:
     """Return the rate between each two neighbours of `days`, nothing for the first `free` periods."""
-    return _over_one_denominator([Fraction(annual_rate) * year_fraction(count, begin, end) for begin, end in pairwise(days)], free)
+    return over_one_denominator([Fraction(annual_rate) * year_fraction(count, begin, end) for begin, end in pairwise(days)], free)
 
 
-def _over_one_denominator(rates: Sequence[Fraction], free: int) -> PeriodRates:
+def over_one_denominator(rates: Sequence[Fraction], free: int) -> PeriodRates:
+    """Return the rates, nothing for the first `free` ones."""
     whole = lcm(*(rate.denominator for rate in rates))
     numerators = [rate.numerator * (whole // rate.denominator) for rate in rates]
     return PeriodRates((0,) * free + tuple(numerators[free:]), whole)

@@ -1,4 +1,4 @@
-"""A loan product: how its schedules are made and in which order a payment pays. A value, whole or refused; pure."""
+"""A loan product: how its schedules are made, how a payment pays, what being late costs. A value, whole or refused; pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from reference_apps.ledger.loans.allocation import ORDER, Component
+from reference_apps.ledger.loans.allocation import ORDER, Component, Style
 from reference_apps.ledger.loans.daycount import MONTHS_OF_THIRTY, DayCount
 from reference_apps.ledger.loans.duedate import Shift
 from reference_apps.ledger.loans.rounding import Rounding
@@ -28,12 +28,27 @@ class Family(StrEnum):
     PROGRESSIVE = "progressive"
 
 
+class Prepayment(StrEnum):
+    """What money in advance pays: the next instalments or the last ones, whole; or principal, after interest to the day: same number, or same amount."""
+
+    NEXT_INSTALMENT = "next_instalment"
+    LAST_INSTALMENT = "last_instalment"
+    RE_AMORTISE = "re_amortise"
+    SHORTEN = "shorten"
+
+
+RECUTTING = frozenset({Prepayment.RE_AMORTISE, Prepayment.SHORTEN})
+"""Prepayments after which the instalments to come are made anew."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoanProduct:
     """The rules of a product. Graces count periods: no principal, interest that accrues and falls due after the grace, no interest at all.
 
     Instalments are rounded to `multiple_fen`; `down_payment` is a fraction of the amount; `shifted_interest` counts days between shifted due dates.
-    Raises ValueError naming the field.
+    An instalment unpaid `penalty_grace_days` after it was due costs a late fee once (`late_fee_fen` plus `late_fee_rate` of what is unpaid), and from the
+    next day on `penalty_daily_rate` a day of its unpaid principal and interest. `charge_off_days` past due a loan is written off (0: by hand only);
+    with `accrues_after_charge_off` the claim then goes on growing, outside the books. Raises ValueError naming the field.
     """
 
     method: Method = Method.ANNUITY
@@ -48,11 +63,22 @@ class LoanProduct:
     shift: Shift = Shift.NONE
     shifted_interest: bool = False
     order: tuple[Component, ...] = ORDER
+    style: Style = Style.HORIZONTAL
+    prepayment: Prepayment = Prepayment.NEXT_INSTALMENT
+    late_fee_fen: int = 0
+    late_fee_rate: Decimal = Decimal(0)
+    penalty_daily_rate: Decimal = Decimal(0)
+    penalty_grace_days: int = 0
+    charge_off_days: int = 0
+    accrues_after_charge_off: bool = False
 
     def __post_init__(self) -> None:
-        for name, least in (("principal_grace", 0), ("interest_grace", 0), ("interest_free", 0), ("multiple_fen", 1)):
+        for name, least in LEAST.items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name}: {getattr(self, name)} is less than {least}")
+        for name in ("late_fee_rate", "penalty_daily_rate"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}: {getattr(self, name)} is not a fraction from 0 to 1")
         if not 0 <= self.down_payment < 1:
             raise ValueError(f"down_payment: {self.down_payment} is not a fraction from 0 to below 1")
         if sorted(self.order) != sorted(Component):
@@ -80,6 +106,15 @@ class LoanProduct:
             raise ValueError(f"interest_free: {self.interest_free} periods without interest are more than the loan's {periods}")
 
 
+LEAST: Mapping[str, int] = {
+    "principal_grace": 0,
+    "interest_grace": 0,
+    "interest_free": 0,
+    "multiple_fen": 1,
+    "late_fee_fen": 0,
+    "penalty_grace_days": 0,
+    "charge_off_days": 0,
+}
 STANDARD = LoanProduct()
 
 
@@ -116,4 +151,8 @@ READERS: Mapping[str, Callable[[Any], Any]] = {
     "shift": Shift,
     "down_payment": Decimal,
     "order": lambda names: tuple(map(Component, names)),
+    "style": Style,
+    "prepayment": Prepayment,
+    "late_fee_rate": Decimal,
+    "penalty_daily_rate": Decimal,
 }

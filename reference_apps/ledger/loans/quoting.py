@@ -1,10 +1,12 @@
 """A quote: what a loan would be and what it would cost, without lending anything. Pure."""
 
 from dataclasses import dataclass
+from datetime import date
 
 from ctl.kit.problem import Problem
 from reference_apps.ledger.loans import apr, schedule
 from reference_apps.ledger.loans.apr import Cost
+from reference_apps.ledger.loans.duedate import ALWAYS_OPEN
 from reference_apps.ledger.loans.product import LoanProduct
 from reference_apps.ledger.loans.schedule import Credit, Instalment
 
@@ -22,10 +24,10 @@ class Quote:
         return self.credit.principal_fen - self.fee_fen
 
 
-def price(quote: Quote) -> tuple[tuple[Instalment, ...], Cost]:
-    """Return the schedule and its cost. Raises Problem naming the field when there is none."""
+def price(quote: Quote, closed: frozenset[date] = ALWAYS_OPEN) -> tuple[tuple[Instalment, ...], Cost]:
+    """Return the schedule and its cost; `closed` are the non-working days. Raises Problem naming the field when there is none."""
     try:
-        lines = schedule.build(quote.product, quote.credit)
+        lines = schedule.build(quote.product, quote.credit, closed)
     except ValueError as error:
         raise Problem(422, "no_schedule", str(error), remedy="correct the field named") from error
     if quote.received_fen < 1:

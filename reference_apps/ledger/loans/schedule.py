@@ -14,7 +14,7 @@ from reference_apps.ledger.loans.daycount import MONTHS_OF_THIRTY, year_fraction
 from reference_apps.ledger.loans.duedate import ALWAYS_OPEN, Shift
 from reference_apps.ledger.loans.periodrate import REMEMBERED, PeriodRates
 from reference_apps.ledger.loans.product import Family, LoanProduct, Method
-from reference_apps.ledger.loans.rounding import rounded, to_multiple
+from reference_apps.ledger.loans.rounding import Rounding, rounded, to_multiple
 
 MOST_ATTEMPTS = 3
 
@@ -70,19 +70,28 @@ def build(product: LoanProduct, credit: Credit, closed: frozenset[date] = ALWAYS
 def amounts(product: LoanProduct, principal_fen: int, annual_rate: Decimal, days: Calendar) -> tuple[list[int], list[int]]:
     """Return principal and interest of each period."""
     rates = _rates(product, annual_rate, days)
+    principals, interests = spread(product, principal_fen, rates, _instalment_rates(product, annual_rate, rates))
+    if grace := product.interest_grace:
+        interests = [0] * grace + [sum(interests[: grace + 1])] + interests[grace + 1 :]
+    return principals, interests
+
+
+def spread(product: LoanProduct, principal_fen: int, rates: PeriodRates, instalment_rates: PeriodRates) -> tuple[list[int], list[int]]:
+    """Return principal and interest of periods with these rates, by the product's method; `instalment_rates` give an annuity its equal instalment.
+
+    Raises ValueError when a period would have to pay less than no principal.
+    """
     match product.method:
         case Method.ANNUITY:
-            principals, interests = _annuity(product, principal_fen, rates, _instalment_rates(product, annual_rate, rates))
+            principals, interests = _annuity(product, principal_fen, rates, instalment_rates)
         case Method.EQUAL_PRINCIPAL:
             principals = _equal_principals(product, principal_fen, len(rates.numerators))
-            interests = _interest_on(principal_fen, principals, rates, product)
+            interests = interest_on(principal_fen, principals, rates, product.rounding)
         case Method.FLAT:
             principals = _equal_principals(product, principal_fen, len(rates.numerators))
             interests = [rounded(principal_fen * numerator, rates.denominator, product.rounding) for numerator in rates.numerators]
     if min(principals) < 0:
         raise ValueError(f"principal_fen: {principal_fen} fen cannot be repaid in {len(principals)} {_named(product)}")
-    if grace := product.interest_grace:
-        interests = [0] * grace + [sum(interests[: grace + 1])] + interests[grace + 1 :]
     return principals, interests
 
 
@@ -126,10 +135,11 @@ def _equal_principals(product: LoanProduct, principal_fen: int, periods: int) ->
     return [0] * product.principal_grace + [part] * (count - 1) + [principal_fen - part * (count - 1)]
 
 
-def _interest_on(principal_fen: int, principals: list[int], rates: PeriodRates, product: LoanProduct) -> list[int]:
+def interest_on(principal_fen: int, principals: list[int], rates: PeriodRates, mode: Rounding) -> list[int]:
+    """Return the interest of each period on what is left of the principal at its beginning."""
     left, interests = principal_fen, []
     for principal, numerator in zip(principals, rates.numerators, strict=True):
-        interests.append(rounded(left * numerator, rates.denominator, product.rounding))
+        interests.append(rounded(left * numerator, rates.denominator, mode))
         left -= principal
     return interests
 

@@ -1,9 +1,10 @@
 """Group commit: whoever decides waits until his entry is on the disk; all that wait at the same time share one commit."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 
 from reference_apps.risk.keeping.log import Entry, Shadow
 
@@ -12,58 +13,83 @@ MOST_TOGETHER = 512
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
+    """An entry, and the loop's way to hear of it (None: nobody waits)."""
+
     entry: Entry | Shadow
     done: "asyncio.Future[None] | None"
 
 
 class GroupCommit:
-    """Entries to `append`, from the event loop only; the commits run in a thread of their own, one after the other."""
+    """Entries to `append`, from one event loop; the commits run in a thread of their own, one after the other."""
 
     def __init__(self, append: Callable[[Sequence[Entry | Shadow]], None]) -> None:
         self._append = append
-        self._waiting: list[_Waiting] = []
-        self._thread = ThreadPoolExecutor(1, "decision-log")
-        self._running: asyncio.Task[None] | None = None
+        self._waiting: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name="decision-log", daemon=True)
 
     async def add(self, entry: Entry) -> None:
         """Return when the entry is on the disk. Raises what `append` raised: then nothing of the group is known to be logged."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue(_Waiting(entry, done))
+        loop = self._begun()
+        done: asyncio.Future[None] = loop.create_future()
+        self._waiting.put(_Waiting(entry, done))
         await done
 
     def add_later(self, shadow: Shadow) -> None:
         """Log it with the next commit; nobody waits for it, and it is lost if that fails."""
-        self._queue(_Waiting(shadow, None))
+        self._begun()
+        self._waiting.put(_Waiting(shadow, None))
 
     async def close(self) -> None:
         """Commit what waits, and end the thread."""
-        while self._running is not None:
-            await self._running
-        self._thread.shutdown()
+        if self._loop is not None:
+            self._waiting.put(None)
+            await asyncio.to_thread(self._thread.join)
 
-    def _queue(self, waiting: _Waiting) -> None:
-        self._waiting.append(waiting)
-        if self._running is None:
-            self._running = asyncio.get_running_loop().create_task(self._commit())
+    def _begun(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            self._thread.start()
+        return self._loop
 
-    async def _commit(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._waiting:
-            group, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
+    def _run(self) -> None:
+        going = True
+        while going:
+            group, going = self._next_group()
+            if group:
+                self._commit(group)
+
+    def _next_group(self) -> tuple[list[_Waiting], bool]:
+        """Wait for one, then take all that are there; False: it was the last group."""
+        group: list[_Waiting] = []
+        each = self._waiting.get()
+        while each is not None:
+            group.append(each)
+            if len(group) == MOST_TOGETHER:
+                return group, True
             try:
-                await loop.run_in_executor(self._thread, self._append, [each.entry for each in group])
-            except Exception as error:  # whatever went wrong, those who wait must hear of it
-                _tell(group, error)
-            else:
-                _tell(group, None)
-        self._running = None
+                each = self._waiting.get_nowait()
+            except Empty:
+                return group, True
+        return group, False
+
+    def _commit(self, group: Sequence[_Waiting]) -> None:
+        failed: Exception | None = None
+        try:
+            self._append([each.entry for each in group])
+        except Exception as error:  # whatever went wrong, those who wait must hear of it
+            failed = error
+        assert self._loop is not None
+        waiting = [each.done for each in group if each.done is not None]
+        if waiting and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(_tell, waiting, failed)
 
 
-def _tell(group: Sequence[_Waiting], error: Exception | None) -> None:
-    for each in group:
-        if each.done is None or each.done.done():
+def _tell(waiting: Sequence["asyncio.Future[None]"], failed: Exception | None) -> None:
+    for done in waiting:
+        if done.done():
             continue
-        if error is None:
-            each.done.set_result(None)
+        if failed is None:
+            done.set_result(None)
         else:
-            each.done.set_exception(error)
+            done.set_exception(failed)

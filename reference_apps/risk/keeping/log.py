@@ -79,15 +79,15 @@ class Shadow:
     position: int = 0
 
 
-def _insert(table: str, columns: Sequence[str]) -> str:
-    return f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+def _insert(table: str, columns: Sequence[str], key: str) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) ON CONFLICT ({key}) DO NOTHING"
 
 
-INSERT, INSERT_SHADOW = _insert("decisions", COLUMNS), _insert("shadows", SHADOW_COLUMNS)
+INSERT, INSERT_SHADOW = _insert("decisions", COLUMNS, "decision_id"), _insert("shadows", SHADOW_COLUMNS, "decision_id, package")
 
 
 class DecisionLog:
-    """The file, which all instances of a machine share. Usable from any thread."""
+    """The file, which all instances of a machine share; who wants to know what is in it takes a LogReader, so as not to hold up commits."""
 
     def __init__(self, folder: Path) -> None:
         self._database = Database(folder / FILE, SCHEMA)
@@ -100,21 +100,6 @@ class DecisionLog:
             connection.executemany(INSERT, decided)
             connection.executemany(INSERT_SHADOW, shadows)
 
-    def find(self, decision_id: str) -> Entry | None:
-        """Return a decision; None: there is none of that id. Raises DatabaseFailed."""
-        with self._database.read() as connection:
-            return _found(connection, decision_id)
-
-    def shadows(self, decision_id: str) -> list[Shadow]:
-        """Return what challengers said of a decision."""
-        with self._database.read() as connection:
-            return list(_shadows(connection, "decision_id = ?", (decision_id,)))
-
-    def page(self, after: int, limit: int) -> list[Entry]:
-        """Return decisions in the order of the log, from beyond a position."""
-        with self._database.read() as connection:
-            return list(_entries(connection, "position > ? ORDER BY position LIMIT ?", (after, limit)))
-
     def close(self) -> None:
         self._database.close()
 
@@ -126,8 +111,19 @@ class LogReader:
         self._path = path
 
     def find(self, decision_id: str) -> Entry | None:
+        """Return a decision; None: there is none of that id."""
         with closing(self._open()) as connection:
             return _found(connection, decision_id)
+
+    def of(self, decision_id: str) -> list[Shadow]:
+        """Return what challengers said of a decision."""
+        with closing(self._open()) as connection:
+            return list(_shadows(connection, "decision_id = ?", (decision_id,)))
+
+    def page(self, after: int, limit: int) -> list[Entry]:
+        """Return decisions in the order of the log, from beyond a position."""
+        with closing(self._open()) as connection:
+            return list(_entries(connection, "position > ? ORDER BY position LIMIT ?", (after, limit)))
 
     def entries(self, *, since_ms: int = 0, until_ms: int = 2**62, last: int | None = None) -> Iterator[Entry]:
         """Yield decisions of [since_ms, until_ms) in the order of the log, a page at a time; `last`: only the newest so many of them."""

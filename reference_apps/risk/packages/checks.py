@@ -15,6 +15,8 @@ OWN_REASONS = (
     "source_failed", "combined_review", "combined_reject", "combined_down", "rules_conflict", "no_result", "no_route",
 )  # fmt: skip
 MOST_LEAVES = 64
+MOST_EXACT = 2**53
+KINDS = {Type.INTEGER: (int,), Type.NUMBER: (int, float), Type.TEXT: (str,), Type.BOOLEAN: (bool,)}
 
 
 def faults(package: Package, today: date | None) -> list[Fault]:
@@ -72,14 +74,15 @@ def _variable_faults(package: Package, each: Variable) -> Iterator[Fault]:
 
 def misfit(variable: Variable, value: object) -> str:
     """Say why a value cannot be one of the variable's; empty when it can."""
-    is_whole, is_number = isinstance(value, int) and not isinstance(value, bool), isinstance(value, int | float) and not isinstance(value, bool)
-    fits = {Type.INTEGER: is_whole, Type.NUMBER: is_number, Type.TEXT: isinstance(value, str), Type.BOOLEAN: isinstance(value, bool)}[variable.type]
-    if not fits:
+    if type(value) not in KINDS[variable.type]:
         return f"{value!r} is no {variable.type}"
-    if isinstance(value, int | float) and not (variable.least if variable.least is not None else value) <= value:
-        return f"{value!r} is below {variable.least}"
-    if isinstance(value, int | float) and not value <= (variable.most if variable.most is not None else value):
-        return f"{value!r} is above {variable.most}"
+    if isinstance(value, int | float):
+        if not -MOST_EXACT <= value <= MOST_EXACT:
+            return f"{value!r} is beyond what a double holds exactly"
+        if variable.least is not None and value < variable.least:
+            return f"{value!r} is below {variable.least}"
+        if variable.most is not None and value > variable.most:
+            return f"{value!r} is above {variable.most}"
     return f"{value!r} is none of {', '.join(variable.values)}" if variable.values and value not in variable.values else ""
 
 

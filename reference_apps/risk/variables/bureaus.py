@@ -1,17 +1,23 @@
-"""The four bureaus as HTTP clients: each with its path, its form and its deadline. Silence, errors, lies and nonsense come back as values, never as crashes."""
+"""The four bureaus as HTTP clients: each with its path, its form, its deadline and its breaker.
+
+Silence, errors, lies and nonsense come back as values, never as crashes.
+"""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import Annotated, Any, Literal, Protocol
 from urllib.parse import quote
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
+from ctl.kit.breaker import Breaker, Policy
 from ctl.kit.calls import Answer, NoAnswer
 from reference_apps.risk.variables.resolving import Answered, Failed, Said
 
+SERVER_ERROR = 500
 Fen = Annotated[StrictInt, Field(ge=0, le=10**13)]
 Count = Annotated[StrictInt, Field(ge=0, le=100_000)]
 
@@ -63,10 +69,14 @@ BUREAUS: Mapping[str, Bureau] = {
 
 
 class Bureaus:
-    """Asks the bureaus that the configuration names (bureau -> service), each within its deadline, all at the same time."""
+    """Asks the bureaus that the configuration names (bureau -> service), each within its deadline, all at the same time.
 
-    def __init__(self, calls: Asking, services: Mapping[str, str], timeouts_s: Mapping[str, float]) -> None:
-        self._calls, self._services, self._timeouts_s = calls, services, timeouts_s
+    One that is silent or fails time after time is not asked for a while: decisions do not wait for what will not come.
+    """
+
+    def __init__(self, calls: Asking, services: Mapping[str, str], timeouts_s: Mapping[str, float], clock_s: Callable[[], float] = monotonic) -> None:
+        self._calls, self._services, self._timeouts_s, self._clock_s = calls, services, timeouts_s, clock_s
+        self._breakers = {name: Breaker(Policy()) for name in services}
         self.configured = frozenset(services)
 
     async def ask(self, names: frozenset[str], customer: str, now: datetime) -> dict[str, Said]:
@@ -76,13 +86,24 @@ class Bureaus:
         return dict(zip(ordered, said, strict=True))
 
     async def _ask(self, name: str, customer: str, now: datetime) -> Said:
-        bureau = BUREAUS[name]
+        breaker = self._breakers[name]
+        permit = breaker.ask(self._clock_s())
+        if permit is None:
+            return Failed(f"it has failed too often; it is asked again in {breaker.open_for_s(self._clock_s()):.1f} s")
         try:
-            path = bureau.path.format(quote(customer, safe=""))
+            path = BUREAUS[name].path.format(quote(customer, safe=""))
             answer = await self._calls.get(self._services[name], path, timeout_s=self._timeouts_s[name])
         except NoAnswer as error:
+            breaker.failed(permit, self._clock_s())
             return Failed(error.why)
-        return understood(bureau, customer, answer, now)
+        except BaseException:
+            breaker.dropped(permit)
+            raise
+        if answer.status >= SERVER_ERROR:
+            breaker.failed(permit, self._clock_s())
+        else:
+            breaker.succeeded(permit)
+        return understood(BUREAUS[name], customer, answer, now)
 
 
 def understood(bureau: Bureau, customer: str, answer: Answer, now: datetime) -> Said:

@@ -56,6 +56,14 @@ class Resolved:
         return {name: each.value for name, each in self.known.items()}
 
 
+class Misfit(Exception):
+    """Something declared is not what the package's input schema allows: `field`, and why."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(f"{field}: {why}")
+        self.field, self.why = field, why
+
+
 def wanted(package: Package, declared: Mapping[str, Any], needed: frozenset[str] | None = None) -> frozenset[str]:
     """Return the bureaus to be asked: those that some variable looks at before anything that is declared.
 
@@ -73,7 +81,7 @@ def wanted(package: Package, declared: Mapping[str, Any], needed: frozenset[str]
 
 
 def resolve(package: Package, declared: Mapping[str, Any], said: Mapping[str, Said], now: datetime) -> Resolved:
-    """Resolve every variable that has sources. `said` holds the bureaus that were asked; one that is not in it does not exist here."""
+    """Resolve every variable that has sources. `said` holds the bureaus that were asked; one that is not in it does not exist here. Raises Misfit."""
     known: dict[str, Known] = {}
     failed: dict[str, str] = {}
     for variable in package.variables.values():
@@ -91,6 +99,8 @@ def _resolved(variable: Variable, declared: Mapping[str, Any], said: Mapping[str
         if source.origin == DECLARED:
             value = value_at(declared, source.field)
             if value is not None:
+                if problem := misfit(variable, value):
+                    raise Misfit(source.field, problem)
                 return Known(value, DECLARED), why
             continue
         answer = said.get(source.origin)
@@ -122,9 +132,11 @@ def _from_bureau(variable: Variable, source: Source, answer: Said, now: datetime
 
 def value_at(document: Mapping[str, Any], path: str) -> Any:
     """Return the value that a dotted path leads to; None: it leads nowhere."""
+    if "." not in path:
+        return document.get(path)
     node: Any = document
     for step in path.split("."):
-        if not isinstance(node, Mapping):
+        if not isinstance(node, dict):
             return None
         node = node.get(step)
     return node

@@ -95,7 +95,8 @@ def _checked(folder: Path) -> Decider:
 
 
 def preview_package(options: Options) -> int:
-    decider = _checked(options.folder)
+    """Preview a package that may decide, in effect already or not; whether better evidence gets less, check and publish say."""
+    decider = Decider(reading.read(options.folder))
     log = LogReader(options.log or options.data / FILE)
     made = previewing.preview(decider, log.entries(last=options.last), options.examples)
     _say(*([json.dumps(made.as_json(), ensure_ascii=False)] if options.output == "json" else previewing.lines(made)))

@@ -3,6 +3,7 @@
 Decisions stay columns until somebody looks at one; then it is put together as a value, equal to what `Decider.decide` gives.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
@@ -78,13 +79,18 @@ class Decisions(Sequence[Decision]):
     def __getitem__(self, at: slice) -> list[Decision]: ...
     def __getitem__(self, at: int | slice) -> Decision | list[Decision]:
         if isinstance(at, slice):
-            return [self[each] for each in range(*at.indices(len(self)))]
+            return list(self)[at]
         if not -len(self) <= at < len(self):
             raise IndexError(f"there are {len(self)} decisions, not {at}")
-        return self._one(self._rows[self._part[at]][1], int(self._at[at]))
+        at %= len(self)
+        return self._values(self._rows[self._part[at]][1], self._at[at : at + 1])[0]
 
     def __iter__(self) -> Iterator[Decision]:
-        return (self[at] for at in range(len(self)))
+        found: list[Any] = [None] * len(self)
+        for places, part in self._rows:
+            for place, decision in zip(places.tolist(), self._values(part, np.arange(len(places))), strict=True):
+                found[place] = decision
+        return iter(found)
 
     def reasons(self) -> list[tuple[str, ...]]:
         """Return every decision's reasons."""
@@ -94,27 +100,33 @@ class Decisions(Sequence[Decision]):
                 found[place] = part.codes[code]
         return found
 
-    def _one(self, part: Part, at: int) -> Decision:
-        ruling, made = part.rulings[part.ruling[at]], part.conclusions[part.conclusion[at]]
-        return assembled(made, ruling, self._setting.failed, part.codes[part.code[at]], self._scored(part, at))
+    def _values(self, part: Part, rows: Places) -> list[Decision]:
+        """Put rows of a part together as decisions."""
+        scored = self._scored(part, rows) if part.route else [Scored()] * len(rows)
+        ruling, conclusion, code = (column[rows].tolist() for column in (part.ruling, part.conclusion, part.code))
+        made = zip(conclusion, ruling, code, scored, strict=True)
+        failed = self._setting.failed
+        return [assembled(part.conclusions[said], part.rulings[ruled], failed, part.codes[why], each) for said, ruled, why, each in made]
 
-    def _scored(self, part: Part, at: int) -> Scored:
-        if part.route is None:
-            return Scored()
-        card = self._decider.cards[part.route.scorecard]
-        has_score = not np.isnan(part.score[at])
-        counted = tuple(each.counted[bins[at]] for each, bins in zip(card.characteristics, part.bins, strict=True)) if has_score else ()
-        score = card.shown(float(part.score[at])) if has_score else None
-        probability = None if score is None else card.probability(score)
-        estimate = self._estimate(part, at)
-        return Scored(route=part.route, prices=part.prices, score=score, counted=counted, probability=probability, estimate=estimate)
+    def _scored(self, part: Part, rows: Places) -> list[Scored]:
+        assert part.route is not None
+        card, route, prices = self._decider.cards[part.route.scorecard], part.route, part.prices
+        bins = [[each.counted[at] for at in places[rows].tolist()] for each, places in zip(card.characteristics, part.bins, strict=True)]
+        found = []
+        for total, counted, estimate in zip(part.score[rows].tolist(), zip(*bins, strict=True), self._estimates(part, rows), strict=True):
+            if math.isnan(total):
+                found.append(Scored(route=route, prices=prices, estimate=estimate))
+                continue
+            score = card.shown(total)
+            found.append(Scored(route=route, prices=prices, score=score, counted=counted, probability=card.probability(score), estimate=estimate))
+        return found
 
-    def _estimate(self, part: Part, at: int) -> Estimate | None:
+    def _estimates(self, part: Part, rows: Places) -> Sequence[Estimate | None]:
         if part.route is None or part.route.model is None or part.margin is None or part.probability is None or part.contributions is None:
-            return None
+            return [None] * len(rows)
         bias = self._decider.forests[part.route.model].bias
-        contributions = tuple(part.contributions[:, at].tolist())
-        return Estimate(probability=float(part.probability[at]), margin=float(part.margin[at]), bias=bias, contributions=contributions)
+        figures = zip(part.probability[rows].tolist(), part.margin[rows].tolist(), part.contributions[:, rows].T.tolist(), strict=True)
+        return [Estimate(probability=bad, margin=margin, bias=bias, contributions=tuple(each)) for bad, margin, each in figures]
 
 
 def decide_all(decider: Decider, known: Sequence[Facts], setting: Setting) -> Decisions:

@@ -20,6 +20,7 @@ from reference_apps.risk.monitoring import commands as monitoring
 from reference_apps.risk.packages import reading
 from reference_apps.risk.packages.faults import BadPackage
 from reference_apps.risk.packages.shelf import Shelf
+from reference_apps.risk.report import commands as report
 from reference_apps.risk.training import commands as training
 
 FINE, FAILED, REFUSED, NOT_FOUND, DIFFERENT = 0, 1, 3, 4, 8
@@ -54,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     preview.add_argument("--examples", type=int, default=10)
     replay = _verb(verbs, "replay", "decide logged decisions again and compare the bytes", replay_decisions)
     replay.add_argument("decision", nargs="?", default="", help="its id; left out: all of them")
-    for part in (training, monitoring):
+    for part in (training, monitoring, report):
         part.add(functools.partial(_verb, verbs))
     for verb in (publish, preview, replay):
         verb.add_argument("--data", type=Path, default=Identity.from_environ().data_dir, help="the data folder of risk")

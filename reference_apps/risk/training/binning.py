@@ -12,7 +12,7 @@ from reference_apps.risk.training.mapping import VariableForm
 from reference_apps.risk.training.table import Column
 
 MOST_PREBINS = 20
-LEAST_SHARE = 0.05
+LEAST_SHARE = 0.03
 SURE = 0.05
 """Neighbouring bins must differ by more than chance would show in one of twenty cases: noise becomes one bin."""
 LIMITS: dict[str, Any] = {"max_n_prebins": MOST_PREBINS, "min_prebin_size": LEAST_SHARE, "max_pvalue": SURE}

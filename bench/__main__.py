@@ -13,6 +13,7 @@ BENCHES = {
     "scale": "decisions at 310 services x 2,000 hosts x 6,000 instances",
     "month": "a month of 1,289 releases, 5 % of them bad",
     "gateway": "what the gateway adds, and how soon it is back",
+    "fraud": "fraud checks a second, answers over HTTP, and the start with a long log",
     "loans": "repayment schedules a second, exact to the fen",
 }
 STORIES = {"demo": "the whole story, under load", "fleet": "the whole catalog as processes, then thirty rollouts"}

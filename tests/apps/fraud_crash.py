@@ -1,4 +1,4 @@
-"""An instance of fraud that answers events until it is killed: `python -m tests.apps.fraud_crash FOLDER FIRST` prints each answered number with its judgement."""
+"""An instance of fraud that answers events until it is killed: `python -m tests.apps.fraud_crash FOLDER FIRST` says what it answered."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""The eleven models and the policy: good and bad samples, more of a bad sign never lowers a score, no score without required inputs, a policy that errs is named."""
+"""The eleven models and the policy: samples, more of a bad sign never lowers a score, no score without required inputs, errors of a policy named."""
 
 import json
 from dataclasses import replace

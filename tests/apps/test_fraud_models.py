@@ -1,7 +1,6 @@
 """The eleven models and the policy: samples, more of a bad sign never lowers a score, no score without required inputs, errors of a policy named."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +121,7 @@ def changed(**rule: Any) -> str:
 
 
 def test_a_rule_in_shadow_is_reported_and_changes_nothing() -> None:
-    look = replace(look_at({"contacts": ["mother"]}), ties=Ties(ring=4))
+    look = msgspec.structs.replace(look_at({"contacts": ["mother"]}), ties=Ties(ring=4))
     active, shadow = (judge(policy.build(changed(state=state)), look, ()) for state in ("active", "shadow"))
     assert (active.verdict, [each.text for each in active.reasons]) == (Verdict.REVIEW, ["a ring of 4"])
     assert (shadow.verdict, shadow.reasons, [each.code for each in shadow.shadow]) == (Verdict.PASS, (), ["new"])

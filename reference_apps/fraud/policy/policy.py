@@ -84,6 +84,7 @@ class Policy:
     required: Mapping[str, frozenset[int]]
     typologies: tuple[Typology, ...]
     sums: Callable[[Sequence[int]], tuple[int, ...]]
+    floors: tuple[int, ...]
     always: tuple[Rule, ...]
     common: Compiled
     common_facts: tuple[str, ...]
@@ -124,6 +125,7 @@ def build(text: str) -> Policy:
         required=_required(told["kinds"]),
         typologies=typologies,
         sums=_sums(typologies),
+        floors=tuple(typology.step_up for typology in typologies),
         always=always,
         common=zen.compile_expression("[" + ", ".join(f"({when})" for when in texts) + "]"),
         common_facts=common,

@@ -1,6 +1,5 @@
 """What fraud knows and says: events, lists, verdicts. Values only; times are milliseconds since 1970, money is fen."""
 
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Annotated
 
@@ -151,8 +150,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(msgspec.Struct, frozen=True):
     """Why: a code, words, and how much it weighs (1 for hard rules and lists)."""
 
     code: str
@@ -160,8 +158,7 @@ class Reason:
     weight: float
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(msgspec.Struct, frozen=True):
     """The answer to one event: the verdict, each model's probability in millionths (None: no score), at most five reasons, the weightiest first, and
     what rules in shadow would have said."""
 

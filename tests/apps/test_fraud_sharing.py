@@ -14,16 +14,12 @@ from typing import Any
 
 import pytest
 
-from reference_apps.fraud.features.graph import Ties
 from reference_apps.fraud.features.shard import ALL, SLOTS, Shard, merged
-from reference_apps.fraud.features.spec import NOTHING
 from reference_apps.fraud.keeping import record
 from reference_apps.fraud.keeping.log import Log
-from reference_apps.fraud.model import Event, Listing
-from reference_apps.fraud.models.scoring import Look
+from reference_apps.fraud.model import Event
 from reference_apps.fraud.policy import policy
-from reference_apps.fraud.policy.judge import judge
-from reference_apps.fraud.policy.lists import Lists
+from reference_apps.fraud.serving.replay import replay
 from reference_apps.fraud.sharing.members import Card, Members, Stage, owned
 from tests.apps.conftest import Fleet
 from tests.apps.fraud_work import shuffled_log
@@ -33,18 +29,8 @@ POLICY = policy.load()
 
 def unsharded(folder: Path) -> dict[int, bytes]:
     """Judge a whole log in one go and return every judgement by position."""
-    log, shard, lists = Log(folder, "replay"), Shard(), Lists()
-    found: dict[int, bytes] = {}
-    for row in log.after(0, 10**6):
-        if isinstance(row.item, Listing):
-            shard.note(row.position, row.item)
-            lists.note(row.item)
-            continue
-        late_ms = shard.late_ms(row.item)
-        known = shard.apply(row.position, row.item)
-        figures, ties = tuple(NOTHING if each is None else each for each in known.figures), known.ties or Ties()
-        made = judge(POLICY, Look(row.item, figures, ties), lists.in_force(row.item), late_ms)
-        found[row.position] = record.write(made, POLICY.id, figures, ties, late_ms)
+    log = Log(folder, "replay")
+    found = {each.position: each.record(POLICY) for each in replay(POLICY, [(row.position, row.item) for row in log.after(0, 10**6)])}
     log.close()
     return found
 
@@ -86,6 +72,7 @@ def test_a_member_is_there_until_its_process_is_gone(tmp_path: Path) -> None:
     holder = f"""
 import sys, time
 from pathlib import Path
+from reference_apps.fraud.serving.replay import replay
 from reference_apps.fraud.sharing.members import Card, Members
 Members(Path({str(tmp_path)!r}), Card(name="third", port=1, token="t", edition="1")).join()
 print("joined", flush=True)

@@ -28,19 +28,6 @@ class Moving:
         self.first: dict[str, int] = {}
         self.second: dict[str, int] = {}
 
-    def push(self, entry: Entry) -> None:
-        """Take in the newest event."""
-        at, amount, first, second = entry
-        self.total += amount
-        peaks = self.peaks
-        while peaks and peaks[-1][1] <= amount:
-            peaks.pop()
-        peaks.append((at, amount))
-        if first:
-            self.first[first] = self.first.get(first, 0) + 1
-        if second:
-            self.second[second] = self.second.get(second, 0) + 1
-
     def insert(self, entry: Entry) -> None:
         """Take in an event that is not the newest."""
         at, amount, first, second = entry
@@ -115,33 +102,52 @@ class Rolling:
         self.windows = tuple(Moving(length) for length in LENGTHS_MS)
         self.whole = Moving(0)
         self._all = (*self.windows, self.whole)
-        for entry in entries:
-            self.whole.push(entry)
-            for window in self.windows:
-                window.push(entry)
         self.older = older
-        self._unions = tuple((Union(pane.first, self.whole.first), Union(pane.second, self.whole.second)) for pane in older)
+        self._unions: tuple[tuple[Union, Union], ...] | None = None
+        for entry in entries:
+            self._push(entry)
         self._advance()
 
     def add(self, entry: Entry, place: int) -> None:
         """Take in an entry that now stands at `place`."""
-        is_newest = place == len(self._entries) - 1
+        if place == len(self._entries) - 1:
+            self._push(entry)
+            self._advance()
+        else:
+            for window in self._all:
+                if place < window.head:
+                    window.head += 1
+                else:
+                    window.insert(entry)
+        if self._unions is not None:
+            self._unite(entry)
+
+    def _push(self, entry: Entry) -> None:
+        """Take in the newest event. It stands here and not in Moving because it is the busiest place of all."""
+        at, amount, first, second = entry
+        peak = (at, amount)
         for window in self._all:
-            if is_newest:
-                window.push(entry)
-            elif place < window.head:
-                window.head += 1
-            else:
-                window.insert(entry)
+            window.total += amount
+            peaks = window.peaks
+            while peaks and peaks[-1][1] <= amount:
+                peaks.pop()
+            peaks.append(peak)
+            if first:
+                counts = window.first
+                counts[first] = counts.get(first, 0) + 1
+            if second:
+                counts = window.second
+                counts[second] = counts.get(second, 0) + 1
+
+    def _unite(self, entry: Entry) -> None:
+        """Tell the unions of values that are new among those at hand."""
         _, _, first, second = entry
         if first and self.whole.first[first] == 1:
-            for union, _ in self._unions:
+            for union, _ in self._unions or ():
                 union.add(first)
         if second and self.whole.second[second] == 1:
-            for _, union in self._unions:
+            for _, union in self._unions or ():
                 union.add(second)
-        if is_newest:
-            self._advance()
 
     def figures(self) -> tuple[int, ...]:
         """Return all windows as of the newest event."""
@@ -150,8 +156,14 @@ class Rolling:
         for window in self.windows:
             found += (held - window.head, window.total, window.peaks[0][1], len(window.first), len(window.second))
         whole = self.whole
-        for pane, (first, second) in zip(self.older, self._unions, strict=True):
-            distinct = max(first.size(), found[-2]), max(second.size(), found[-1])
+        if self._unions is None:
+            few = len(whole.first) <= EXACT_DISTINCT and len(whole.second) <= EXACT_DISTINCT
+            if few and not self.older[1].count:
+                both = (held, whole.total, whole.peaks[0][1], len(whole.first), len(whole.second))
+                return (*found, *both, *both)
+            self._unions = tuple((Union(pane.first, whole.first), Union(pane.second, whole.second)) for pane in self.older)
+        for pane, (one, two) in zip(self.older, self._unions, strict=True):
+            distinct = max(one.size(), found[-2]), max(two.size(), found[-1])
             found += (held + pane.count, whole.total + pane.total, max(whole.peaks[0][1], pane.peak), *distinct)
         return tuple(found)
 

@@ -44,13 +44,13 @@ class Table(Generic[State]):
 
     def recall(self, key: str) -> State:
         """Return the state of a key that was not touched since the barrier."""
-        state = self.waiting.pop(key, None)
+        state = self.waiting.pop(key, None) if self.waiting else None
         if state is not None:
             self.packed.append((self.name, key, self._pack(state)))
         else:
-            state = self.rest.pop(key, None)
+            state = self.rest.pop(key, None) if self.rest else None
             if state is None:
-                content = self._fetch(self.name, key)
+                content = None if self._fetch is no_store else self._fetch(self.name, key)
                 state = self._new() if content is None else self._unpack(content)
         self.young[key] = state
         return state

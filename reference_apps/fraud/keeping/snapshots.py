@@ -29,6 +29,7 @@ UPSERT = """INSERT INTO states (name, key, position, content) VALUES (?, ?, ?, ?
 MOVE = """INSERT INTO slots (slot, position, newest) VALUES (?, ?, ?) ON CONFLICT (slot) DO UPDATE
     SET position = excluded.position, newest = excluded.newest WHERE excluded.position > slots.position"""
 CHUNK = 4_000
+CACHE = "PRAGMA cache_size=-65536"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,10 @@ class Snapshots:
     def __init__(self, folder: Path) -> None:
         path = folder / f"features-{edition()}.db"
         self._database = Database(path, SCHEMA)
+        with self._database.read() as connection:
+            connection.execute(CACHE)
         self._lookups = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._lookups.execute(CACHE)
         self._has_states = False
 
     def fetch(self, name: str, key: str) -> bytes | None:

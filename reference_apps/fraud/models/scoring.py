@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import msgspec
+
 from reference_apps.fraud.features.graph import Ties
 from reference_apps.fraud.features.keystate import Figures
 from reference_apps.fraud.features.spec import SPEC
@@ -22,8 +24,7 @@ MOST_REASONS = 3
 UNKNOWN: tuple[object, ...] = (None, "", ())
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(msgspec.Struct, frozen=True):
     """What models look at: the event, the figures of each family's windows, and the event's place in the graph."""
 
     event: Event

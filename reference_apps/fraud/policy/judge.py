@@ -4,6 +4,7 @@ Lists: block > grey > white. White lifts grey and the models' step-up, never a r
 """
 
 from collections.abc import Sequence
+from operator import ge
 
 from reference_apps.fraud.model import Judgement, Listing, ListKind, Reason, Verdict
 from reference_apps.fraud.models.all import MEDIANS, MODELS, NAMES, probabilities
@@ -37,8 +38,11 @@ def judge(policy: Policy, look: Look, listings: Sequence[Listing], late_ms: int 
 
 def _typologies(policy: Policy, look: Look, found_by: Probabilities) -> list[Finding]:
     counted = [MEDIANS[number] if each is None else each for number, each in enumerate(found_by)] if None in found_by else found_by
+    sums = policy.sums(counted)  # type: ignore[arg-type]  # no None is left
+    if not any(map(ge, sums, policy.floors)):
+        return []
     found: list[Finding] = []
-    for typology, value in zip(policy.typologies, policy.sums(counted), strict=True):  # type: ignore[arg-type]  # no None is left
+    for typology, value in zip(policy.typologies, sums, strict=True):
         if value >= typology.step_up:
             found.append((typology.verdict(value), Reason(typology.id, f"{typology.words}: {_detail(typology, look, found_by)}", value / MILLION)))
     return found

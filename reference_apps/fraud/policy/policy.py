@@ -3,6 +3,7 @@
 Whoever adds tooling for rules reads the text, changes a rule's `state`, and builds the policy anew: nothing else knows where it comes from.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -22,6 +23,9 @@ from reference_apps.fraud.models.scoring import MILLION, Look
 
 VERDICTS = {verdict.word: verdict for verdict in Verdict}
 KINDS = ("application", "login", "payment")
+TEXT = re.compile(r"""'[^']*'|"[^"]*\"""")
+NAME = re.compile(r"\b[A-Za-z_]\w*\b(?!\s*\()")
+WORDS = frozenset({"and", "or", "not", "in", "true", "false", "null"})
 
 Facts = Callable[[Event, Sequence[Figures], Ties, int], tuple[Any, ...]]
 """Reads facts from what is known and from how late the event is, in milliseconds."""
@@ -80,6 +84,7 @@ class Policy:
     required: Mapping[str, frozenset[int]]
     typologies: tuple[Typology, ...]
     sums: Callable[[Sequence[int]], tuple[int, ...]]
+    floors: tuple[int, ...]
     always: tuple[Rule, ...]
     common: Compiled
     common_facts: tuple[str, ...]
@@ -120,6 +125,7 @@ def build(text: str) -> Policy:
         required=_required(told["kinds"]),
         typologies=typologies,
         sums=_sums(typologies),
+        floors=tuple(typology.step_up for typology in typologies),
         always=always,
         common=zen.compile_expression("[" + ", ".join(f"({when})" for when in texts) + "]"),
         common_facts=common,
@@ -183,11 +189,14 @@ def _words(where: str, words: str, facts: Sequence[str]) -> str:
 
 def _compiled(where: str, when: str, facts: Sequence[str]) -> Compiled:
     """Compile an expression and try it: it must say yes or no from its facts alone."""
+    stray = set(NAME.findall(TEXT.sub("", when))) - set(facts) - WORDS
+    if stray:
+        raise BadPolicy(f"{where}: {when!r} uses {sorted(stray)}; name every fact that it uses under `facts`")
     try:
         expression = zen.compile_expression(when)
         said = expression.evaluate({name: SAMPLE[name] for name in facts})
     except RuntimeError as error:
-        raise BadPolicy(f"{where}: {when!r} does not work: {str(error).splitlines()[0]}; name every fact that it uses under `facts`") from error
+        raise BadPolicy(f"{where}: {when!r} does not work: {str(error).splitlines()[0]}; correct the expression") from error
     if not isinstance(said, bool):
         raise BadPolicy(f"{where}: {when!r} says {said!r}; it must say true or false")
     return expression

@@ -1,0 +1,194 @@
+"""State is a function of the log: snapshot and replay are a continuous run, nothing answered is lost by a death, a full disk refuses and goes on."""
+
+import asyncio
+import subprocess
+import sys
+from itertools import chain
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ctl.kit.problem import Problem
+from reference_apps.fraud.features.graph import Ties
+from reference_apps.fraud.features.shard import ALL, Partial, Shard
+from reference_apps.fraud.features.spec import NOTHING, WIDTH
+from reference_apps.fraud.keeping import record
+from reference_apps.fraud.keeping.log import Log
+from reference_apps.fraud.keeping.snapshots import Mark, Snapshots
+from reference_apps.fraud.model import Event, Family, Judgement, Listing, ListKind, Reason, Verdict
+from reference_apps.fraud.policy import policy
+from reference_apps.fraud.serving.desk import Desk
+from tests.apps.fraud_work import BEGIN_MS, event, shuffled_log
+from tests.apps.test_fraud_sharing import unsharded, written
+
+ROOT = Path(__file__).parents[2]
+POLICY = policy.load()
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 1_000), st.integers(1, 120), st.integers(0, 40))
+def test_snapshot_and_replay_are_a_continuous_run(tmp_path_factory: pytest.TempPathFactory, seed: int, when: int, packed_meanwhile: int) -> None:
+    """A snapshot begins at `when`, and is packed bit by bit while events go on; then everything in memory is lost."""
+    log = list(enumerate(shuffled_log(160, seed, keys=6, days=3), 1))
+    snapshots = Snapshots(tmp_path_factory.mktemp("state"))
+    whole, first = Shard(), Shard(fetch=snapshots.fetch)
+    expected = [whole.apply(*each) for each in log]
+    assert [first.apply(*each) for each in log[:when]] == expected[:when]
+    mark, links = Mark(first.applied, first.newest), first.barrier()
+    for each in log[when : when + packed_meanwhile]:
+        first.apply(*each)
+        first.pack(3)
+    while first.pack(50):
+        pass
+    snapshots.write(ALL, mark, first.take_packed(), links)
+    mark = snapshots.mark(ALL)
+    second = Shard(fetch=snapshots.fetch)
+    second.applied, second.newest = mark.position, mark.newest
+    second.restore_links(snapshots.links())
+    assert mark.position == when
+    assert [second.apply(*each) for each in log[when:]] == expected[when:]
+    snapshots.close()
+
+
+def test_a_snapshot_that_was_not_finished_does_no_harm(tmp_path: Path) -> None:
+    """Keys are newer on the disk than the position says: what they were shown already is not counted twice."""
+    log, snapshots, whole = shuffled_log(200, seed=4, keys=5, days=2), Snapshots(tmp_path), Shard()
+    expected = [whole.apply(*each) for each in enumerate(log, 1)]
+    torn = Shard()
+    for each in enumerate(log[:100], 1):
+        torn.apply(*each)
+    links = torn.barrier()
+    while torn.pack(50):
+        pass
+    packed = torn.take_packed()
+    snapshots.write(0, Mark(100, torn.newest), packed[: len(packed) // 2], links)
+    snapshots.write(ALL, Mark(0, -(2**62)), [], [])
+    second = Shard(fetch=snapshots.fetch)
+    second.restore_links(snapshots.links())
+    again = [second.apply(*each) for each in enumerate(log, 1)]
+    assert again[100:] == expected[100:], "behind the last judgement everything is exact"
+    snapshots.close()
+
+
+def test_an_older_snapshot_never_replaces_a_newer_one(tmp_path: Path) -> None:
+    snapshots = Snapshots(tmp_path)
+    snapshots.write(ALL, Mark(9, 90), [("login|device", "d", b"new")], [("a", "b")])
+    snapshots.write(ALL, Mark(5, 50), [("login|device", "d", b"old"), ("login|device", "e", b"e")], [("a", "b")])
+    assert snapshots.mark(ALL) == Mark(9, 90)
+    assert (snapshots.fetch("login|device", "d"), snapshots.fetch("login|device", "e"), snapshots.fetch("login|phone", "d")) == (b"new", b"e", None)
+    assert snapshots.links() == [("a", "b")]
+    snapshots.close()
+
+
+@pytest.mark.timeout(100)
+def test_killed_again_and_again_nothing_answered_is_lost(tmp_path: Path) -> None:
+    """Under load and with snapshots all the time; afterwards every judgement is that of an undisturbed replay."""
+    answered: dict[int, tuple[int, str]] = {}
+    dice, first = Random(3), 0
+    for _ in range(5):
+        command = [sys.executable, "-m", "tests.apps.fraud_crash", str(tmp_path), str(first)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(dice.randrange(50, 250))]
+        process.kill()
+        lines += process.stdout.read().splitlines(keepends=True)
+        process.wait(10)
+        for line in lines:
+            if line.endswith("\n"):
+                number, position, judged = line.split()
+                answered[int(number)] = int(position), judged
+        first = max(0, max(answered) - 20)
+    replayed = unsharded(tmp_path)
+    log = Log(tmp_path, "look")
+    places = {each.id: position for position, each, _ in log.page(0, 10**6)}
+    log.close()
+    for number, (position, judged) in answered.items():
+        assert places[f"e{number}"] == position
+        assert replayed[position].hex() == judged
+    asyncio.run(_open_and_close(tmp_path))
+    assert written(tmp_path) == replayed, "what was logged and not answered is judged by the next life"
+
+
+async def _open_and_close(folder: Path) -> None:
+    desk = Desk(folder, "fraud-1", POLICY)
+    await desk.open()
+    while desk.follower.floor < desk.follower.position:
+        await asyncio.sleep(0.02)
+    await desk.close()
+
+
+def test_lists_are_in_force_from_their_place_in_the_log_and_survive(tmp_path: Path) -> None:
+    async def story() -> list[int]:
+        verdicts = []
+        entry = Listing(kind=ListKind.BLOCK, family=Family.MERCHANT, value="m", from_ms=0, until_ms=2**60, reason="shell company")
+        for turn in range(2):
+            desk = Desk(tmp_path, "fraud-1", POLICY)
+            await desk.open()
+            for number in range(2):
+                _, judged = await desk.check(event(10 * turn + number, merchant="m"))
+                verdicts.append(record.read(judged).verdict)
+                if (turn, number) == (0, 0):
+                    await desk.enlist(entry)
+            await desk.close()
+        return verdicts
+
+    assert asyncio.run(story()) == [Verdict.PASS, Verdict.BLOCK, Verdict.BLOCK, Verdict.BLOCK]
+
+
+def test_a_disk_that_takes_nothing_answers_503_and_the_event_is_taken_later(tmp_path: Path) -> None:
+    async def story() -> None:
+        desk = Desk(tmp_path, "fraud-1", POLICY)
+        await desk.open()
+        await desk.check(event(1))
+        with desk.log._writing.read() as connection:
+            pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        with desk.log._writing._lock:
+            desk.log._writing._connection.execute(f"PRAGMA max_page_count={pages}")
+        async def until_full() -> None:
+            while True:
+                tried.append(len(tried) + 2)
+                await desk.check(event(tried[-1], address="x" * 128))
+
+        tried: list[int] = []
+        with pytest.raises(Problem) as refused:
+            await until_full()
+        number = tried[-1]
+        assert (refused.value.status, refused.value.code) == (503, "not_logged")
+        with desk.log._writing._lock:
+            desk.log._writing._connection.execute("PRAGMA max_page_count=100000")
+        position, _ = await desk.check(event(number, address="x" * 128))
+        assert position == desk.follower.position == number
+        await desk.close()
+
+    asyncio.run(story())
+
+
+figures = st.lists(st.tuples(st.integers(1, 3), *[st.integers(0, 3)] * (WIDTH - 1)), min_size=6, max_size=6).map(lambda rows: tuple(chain(*rows)))
+
+
+@given(st.lists(st.one_of(st.just(NOTHING), figures), min_size=7, max_size=7), st.booleans())
+def test_a_record_says_what_was_judged(found: list[tuple[int, ...]], is_late: bool) -> None:
+    reasons = (Reason("ring", "a ring", 0.7),)
+    made = Judgement(Verdict.REVIEW, (None, *range(10)), reasons, reasons)
+    content = record.write(made, "policy", found, Ties(1, 2, 3, 0, 1), 5 if is_late else 0)
+    read = record.read(content)
+    assert read.judgement() == made
+    assert read.all_figures() == tuple(found)
+    assert (read.ties, read.late_ms) == (Ties(1, 2, 3, 0, 1), 5 if is_late else 0)
+
+
+def test_a_quiet_event_takes_little_room() -> None:
+    known: Partial = Shard().apply(1, event(1, contacts=("c",), amount_fen=100_000, merchant="m"))
+    content = record.write(Judgement(Verdict.PASS, (20_000,) * 11, ()), "p" * 16, [each or NOTHING for each in known.figures], Ties(), 0)
+    assert len(content) < 200
+
+
+def test_late_events_are_flagged_by_the_watermark_of_the_log() -> None:
+    shard = Shard()
+    for position, (at, late) in enumerate(((0, 0), (600_000, 0), (300_000, 0), (299_000, 1_000), (0, 300_000)), 1):
+        each: Event = event(position, BEGIN_MS + at)
+        assert shard.late_ms(each) == late
+        shard.apply(position, each)

@@ -102,9 +102,24 @@ DAYS = st.tuples(st.integers(1, 300), st.lists(st.integers(0, 9), max_size=3)).m
 """Days after DAY whose end is asked for; those between them are caught up."""
 
 
-@settings(max_examples=120, deadline=None)
-@given(st.lists(plans, min_size=1, max_size=4), DAYS, st.integers(0, 3), st.booleans())
+BOOKS = (st.lists(plans, min_size=1, max_size=4), DAYS, st.integers(0, 3), st.booleans())
+
+
+@settings(max_examples=100, deadline=None)
+@given(*BOOKS)
 def test_the_whole_book_in_columns_is_the_definition_loan_by_loan(several: list[Plan], ends: list[int], lag: int, restarts: bool) -> None:
+    _same_both_ways(several, ends, lag, restarts)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(7200)
+@settings(max_examples=10_000, deadline=None)
+@given(*BOOKS)
+def test_very_many_books_in_columns_are_the_definition_loan_by_loan(several: list[Plan], ends: list[int], lag: int, restarts: bool) -> None:
+    _same_both_ways(several, ends, lag, restarts)
+
+
+def _same_both_ways(several: list[Plan], ends: list[int], lag: int, restarts: bool) -> None:
     """Happenings are entered on their days; the end of a day runs `lag` days late, when some of what came after it is there already."""
     kept, defined = Kept(), opened()
     ids = [kept.change(lambda books, place=place, plan=plan: lend(books, place, plan)) for place, plan in enumerate(several)]
@@ -142,9 +157,21 @@ PAYERS = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(PAYERS, st.lists(st.integers(0, 300), min_size=1, max_size=4))
 def test_what_the_columns_say_of_a_payer_is_what_the_definition_says(plan: Plan, days: list[int]) -> None:
+    _columns_know(plan, days)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(7200)
+@settings(max_examples=30_000, deadline=None)
+@given(PAYERS, st.lists(st.integers(0, 300), min_size=1, max_size=4))
+def test_what_the_columns_say_of_very_many_payers(plan: Plan, days: list[int]) -> None:
+    _columns_know(plan, days)
+
+
+def _columns_know(plan: Plan, days: list[int]) -> None:
     books = opened()
     loan_id = lend(books, 0, plan)
     for step in plan.steps if loan_id else ():

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import permutations
 from random import Random
 from typing import Any
 
@@ -85,11 +86,18 @@ SLOW: dict[str, list[Transfer]] = {
 
 def both(way: Way, other: Way, events: Sequence[Transfer], now_ns: int) -> bool:
     """Take a batch both ways and compare all there is to compare; return whether the fast path was taken."""
+    was_fast = live_alike(way, other, events, now_ns)
+    assert way.state() == state(way.replayed())
+    return was_fast
+
+
+def live_alike(way: Way, other: Way, events: Sequence[Transfer], now_ns: int) -> bool:
+    """Take a batch both ways and compare results, bytes and books; return whether the fast path was taken."""
     planned = plan(way.books, events, now_ns)
     results = way.apply(planned) if planned else way.one_by_one(events, now_ns)
     assert results == other.one_by_one(events, now_ns)
     assert [each.body for each in way.journal] == [each.body for each in other.journal]
-    assert way.state() == other.state() == state(way.replayed())
+    assert way.state() == other.state()
     assert way.books.last_ns == other.books.last_ns
     return planned is not None
 
@@ -121,13 +129,14 @@ def test_no_timestamp_passes_the_last_one() -> None:
     assert plan(way.books, batch, LATER) is None
 
 
-usual = st.builds(move, st.just(0), st.sampled_from((10, 11, FREE, LIMITED)), st.sampled_from((10, 11, FREE, MIRRORED)), st.integers(0, 40))
+pairs = st.sampled_from(list(permutations((10, 11, FREE, 2**100), 2)) * 4 + [(LIMITED, 10), (11, MIRRORED), (10, LIMITED), (MIRRORED, 11)])
+usual = st.builds(lambda pair, amount: move(0, *pair, amount), pairs, st.integers(0, 12))
 strange = st.sampled_from([event for batch in SLOW.values() for event in batch])
 fitting = st.sampled_from([event for batch in FAST.values() for event in batch])
-ids = st.sampled_from((0, 0, 0, 0, 0, 0, 0, 0, 3, KNOWN, BURNT))
-events_ = st.one_of(usual, usual, usual, usual, usual, fitting)
+odd_ = st.one_of(*[st.none()] * 5, strange, fitting)
+ids = st.sampled_from((0,) * 20 + (3, KNOWN, BURNT))
 clocks = st.sampled_from((0, 0, 0, -SECOND_NS, SECOND_NS, 4 * SECOND_NS))
-batch_ = st.tuples(st.lists(events_, min_size=1, max_size=24), st.one_of(st.none(), st.none(), strange), ids, clocks)
+batch_ = st.tuples(st.lists(usual, min_size=1, max_size=24), odd_, ids, clocks)
 
 
 def same_both_ways(batches: list[tuple[list[Transfer], Transfer | None, int, int]]) -> None:
@@ -137,8 +146,9 @@ def same_both_ways(batches: list[tuple[list[Transfer], Transfer | None, int, int
         whole = [*events, odd] if odd else events
         whole[0] = replace(whole[0], id=whole[0].id or known)
         batch = numbered(whole, 1000 * (number + 1))
-        both(way, other, batch, now_ns)
+        live_alike(way, other, batch, now_ns)
         balanced(way.books)
+    assert way.state() == state(way.replayed())
     before = sums(way.books)
     for number, (events, odd, known, _) in enumerate(batches):
         whole = [*events, odd] if odd else events
@@ -149,7 +159,7 @@ def same_both_ways(batches: list[tuple[list[Transfer], Transfer | None, int, int
     assert sums(way.books) in (before, sums(other.books)), "sent again, nothing moves but what expires"
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=130)
 @given(st.lists(batch_, min_size=4, max_size=5))
 def test_both_ways_are_the_same(batches: list[tuple[list[Transfer], Transfer | None, int, int]]) -> None:
     same_both_ways(batches)

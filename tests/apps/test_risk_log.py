@@ -17,6 +17,7 @@ from reference_apps.risk import commands
 from reference_apps.risk.bodies import DecisionBody
 from reference_apps.risk.deciding.decider import Decider
 from reference_apps.risk.desk import Desk, InForce, bucket
+from reference_apps.risk.keeping import previewing
 from reference_apps.risk.keeping.committing import GroupCommit
 from reference_apps.risk.keeping.log import FILE, DecisionLog, Entry, LogReader
 from reference_apps.risk.keeping.replaying import Replay
@@ -208,6 +209,20 @@ def test_a_preview_says_what_would_be_different(tmp_path: Path, capsys: pytest.C
     assert "it has no scene 3c" in capsys.readouterr().out
     assert commands.run(["preview", str(reading.SHIPPED), "--log", str(tmp_path / FILE)]) == 0
     assert "0 would be different" in capsys.readouterr().out
+
+
+def test_a_preview_counts_what_a_package_could_not_even_be_asked(tmp_path: Path) -> None:
+    made = risk_made.documents()
+    by_name = {each["name"]: each for each in made["variables.json"]["variables"]}
+    by_name["customer_id"] |= {"type": "integer"}
+    by_name["periods"] |= {"most": 12}
+    log = entries(SHIPPED, 200)
+    said = previewing.preview(Decider(risk_made.parsed(made)), log)
+    assert said.decided == 0
+    assert all("customer_id is not what it takes for one" in why and "is no integer" in why for why in said.undecidable)
+    by_name["customer_id"] |= {"type": "text"}
+    said = previewing.preview(Decider(risk_made.parsed(made)), log)
+    assert said.decided == sum(each.facts.get("periods", 0) <= 12 for each in log) == 200 - sum(said.undecidable.values())
 
 
 def test_a_bucket_sticks_to_the_customer_and_changes_with_the_salt() -> None:

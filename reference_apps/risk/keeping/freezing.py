@@ -8,6 +8,7 @@ from reference_apps.risk import views
 from reference_apps.risk.deciding.decider import Decider
 from reference_apps.risk.keeping.log import Entry, Shadow
 from reference_apps.risk.model import Cap, CapAction, Decision, Question
+from reference_apps.risk.packages.checks import misfit
 from reference_apps.risk.packages.model import Package
 from reference_apps.risk.variables.resolving import Resolved
 
@@ -37,7 +38,10 @@ def why_not(frozen: Frozen, package: Package) -> str:
     """Say why a package cannot decide these inputs; empty when it can."""
     if frozen["scene"] not in package.router.scenes:
         return f"it has no scene {frozen['scene']}"
-    return "" if frozen["table"] in package.prices else f"it has no price table {frozen['table']}"
+    if frozen["table"] not in package.prices:
+        return f"it has no price table {frozen['table']}"
+    known = {name: value for name, value in frozen["known"].items() if name in package.variables}
+    return next((f"{name} is not what it takes for one: {why}" for name, value in known.items() if (why := misfit(package.variables[name], value))), "")
 
 
 def entry(frozen: Frozen, made: Decision, decider: Decider, at_ms: int) -> Entry:

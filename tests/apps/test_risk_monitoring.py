@@ -88,13 +88,13 @@ class TestRows:
 
     def test_below_a_thousand_nothing_is_said_however_far_it_moved(self) -> None:
         found = report(cases(999, 200.0))
-        assert {row.verdict for row in found.rows} == {"too few"}
+        assert {row.verdict for row in found.rows if row.psi is not None} == {"too few"}
         assert found.drifted == ()
         assert len(report(cases(1000, 200.0)).drifted) == 3
 
     def test_where_training_is_not_known_there_is_no_psi(self) -> None:
         found = rows(report(cases(2000, scene="rent")))
-        assert found["scorecard", "rent", "thin"].psi is None
+        assert (found["scorecard", "rent", "thin"].psi, found["scorecard", "rent", "thin"].verdict) == (None, "not known")
         assert found["scorecard", "*", "*"].psi is not None
         assert judging.report(cases(2000), {"P": None}, {}).drifted == ()
 
@@ -272,7 +272,7 @@ class TestLog:
         assert found.decisions == 1200
         assert {(row.role, row.model, row.scene): row.verdict for row in found.rows if row.scene == "*"} == {
             ("champion", "scorecard", "*"): "stable", ("champion", "gbdt", "*"): "stable",
-            ("challenger", "scorecard", "*"): "too few", ("challenger", "gbdt", "*"): "too few",
+            ("challenger", "scorecard", "*"): "not known", ("challenger", "gbdt", "*"): "not known",
         }  # fmt: skip
         assert gathering.gather(tmp_path, 100).decisions == 100
 
@@ -310,7 +310,7 @@ class TestLog:
         assert answer.status == 200
         assert answer.body["decisions"] == 1
         assert {(row["model"], row["scene"], row["segment"]): row["verdict"] for row in answer.body["rows"]} == {
-            (model, *place): "too few" for model in ("scorecard", "gbdt") for place in (ALL, ("cash", "thick"))
+            (model, *place): "not known" for model in ("scorecard", "gbdt") for place in (ALL, ("cash", "thick"))
         }
 
 

@@ -17,6 +17,8 @@ from reference_apps.risk.deciding.trees import Forest
 from reference_apps.risk.measures import ranking
 from reference_apps.risk.measures.drift import Frozen
 from reference_apps.risk.model import Outcome, Question
+from reference_apps.risk.monitoring import gathering, judging
+from reference_apps.risk.monitoring.model import Case
 from reference_apps.risk.packages import monotone, reading, scoringforms, writing
 from reference_apps.risk.packages.model import Package, Type
 from reference_apps.risk.training import binning, boosting, evaluation, exporting, logistic, mapping, pipeline, pricing, proof, scorecards, table
@@ -464,6 +466,29 @@ class TestPackage:
         assert sum(Frozen.of(overall["score"]).shares) == pytest.approx(1)
         assert set(overall["variables"]) == {each["name"] for each in of_population[0].card["features"]}
         assert {row["verdict"] for row in of_population[0].documents[pipeline.EVALUATION]["drift"]} <= {"stable", "watch", "too few"}
+
+
+    def test_what_it_decides_is_compared_with_what_it_learnt_from(self, of_population: tuple[Trained, list[str]]) -> None:
+        """The same kind of customers: stable. Customers whose Zhima score fell by two hundred: the models have drifted, and the variable says why."""
+        package = reading.parse(files(of_population[0]), "here")
+        trained = gathering.reference(package)
+        usual, fallen = (judging.report(decided(package, less), {package.hash: trained}, {}).rows[:2] for less in (0, 200))
+        assert [(row.model, row.scene, row.n, row.verdict) for row in usual] == [("scorecard", "*", 1200, "stable"), ("gbdt", "*", 1200, "stable")]
+        assert [row.verdict for row in fallen] == ["act", "act"]
+        assert fallen[0].shifts[0].variable == "zhima_score"
+
+
+def decided(package: Package, less: int) -> list[Case]:
+    """What a package decides on 1,200 customers that it never saw, with so much less of a Zhima score."""
+    learnt, meant = risk_tables.population(1200, seed=99)
+    decider, cases = Decider(package), []
+    for at, known in enumerate(proof.facts_of(learnt, meant, np.arange(1200))):
+        facts = known | {"zhima_score": max(350, known["zhima_score"] - less) if known["zhima_score"] else None}
+        made = decider.decide(Question(facts=decider.complete(facts), scene="cash", table="standard"))
+        same = {"package": package.hash, "role": "champion", "scene": "cash", "segment": made.segment or "", "outcome": str(made.outcome)}
+        bad = made.estimate.probability if made.estimate else None
+        cases.append(Case(application_id=f"a{at}", score=made.score, probability=bad, facts=facts, **same))
+    return cases
 
 
 class TestPricing:

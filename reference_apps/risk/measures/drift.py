@@ -19,12 +19,13 @@ MOST_WORDS = 20
 
 
 class Verdict(StrEnum):
-    """What follows from a drift. ACT: the package may not be promoted. TOO_FEW: the window says nothing yet."""
+    """What follows from a drift. ACT: the package may not be promoted. TOO_FEW: the window says nothing yet. NOT_KNOWN: no training to compare with."""
 
     STABLE = "stable"
     WATCH = "watch"
     ACT = "act"
     TOO_FEW = "too few"
+    NOT_KNOWN = "not known"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,7 @@ def _rows(group: Group, cases: Sequence[Case], reference: Reference | None, know
             segment=segment,
             n=len(estimated),
             psi=psi,
-            verdict=Verdict.TOO_FEW if psi is None else drift.verdict(psi, len(estimated)),
+            verdict=Verdict.NOT_KNOWN if psi is None else drift.verdict(psi, len(estimated)),
             shifts=shifts,
             approval_rate=outcomes.approval_rate(case.outcome for case in cases),
             quality=quality([(case, known[case.application_id]) for case in estimated if case.application_id in known], model, reference),

@@ -11,7 +11,7 @@ from reference_apps.risk.measures.drift import Verdict
 from reference_apps.risk.monitoring import gathering
 from reference_apps.risk.monitoring.model import Report, Row
 
-LAST = 20_000
+LAST = 10_000
 EVERY_S = 300.0
 PART = "models"
 LABELS = ("role", "model", "scene", "segment")

@@ -278,3 +278,31 @@ def test_posted_columns_read_like_a_mapping_through_every_draft(changes: list[An
         if layer is layers[-1] and len(layers) > 1:
             layers.pop().sink()
     assert table.totals() == tuple(sum(getattr(each, name) for each in model.values()) for name in ("interest_fen", "fee_fen", "penalty_fen"))
+
+
+def test_a_loan_is_charged_off_on_the_very_day_its_product_says() -> None:
+    kept, product = Kept(), LoanProduct(charge_off_days=45)
+    kept.change(lambda books: lend(books, 0, Plan(product, 1_000_000, Decimal("0.12"), 6, 0, [])))
+    (loan,) = kept.books.loans.own.values()
+    limit = loan.schedule[0].due_on + timedelta(days=45)
+    assert kept.end_day(limit - timedelta(days=1)).charged_off == 0
+    assert kept.end_day(limit).charged_off == 1
+    assert kept.end_day(limit + timedelta(days=1)).charged_off == 0
+    kept.same_as_replayed()
+
+
+def test_a_stretch_sees_what_came_just_before_it_and_is_not_committed_yet() -> None:
+    books = opened()
+    loan_id = lend(books, 0, Plan(LoanProduct(), 1_000_000, Decimal("0.12"), 6, 0, []))
+    day = DAY + timedelta(days=40)
+    dayend.begin(books, day, day, NOW)
+    assert subledger.learn(books, 10)
+    batch = books.draft()
+    assert try_step(batch, loan_id, Step(Kind.PAID, 30, {"amount_fen": 172_548}))
+    own = batch.draft()
+    known = dayend.accrue(own, day, NOW)
+    assert known.tally.ages[0] == (1, 837_452, 0), "the payment is counted: nothing is overdue"
+    own.keep()
+    batch.keep()
+    assert ages(books, day) == list(known.tally.ages)
+    agrees(books)

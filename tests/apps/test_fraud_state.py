@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 from random import Random
 
@@ -166,7 +166,9 @@ def test_a_disk_that_takes_nothing_answers_503_and_the_event_is_taken_later(tmp_
     asyncio.run(story())
 
 
-figures = st.lists(st.tuples(st.integers(1, 3), *[st.integers(0, 3)] * (WIDTH - 1)), min_size=6, max_size=6).map(lambda rows: tuple(chain(*rows)))
+rows = st.lists(st.tuples(st.integers(1, 3), *[st.integers(0, 3)] * (WIDTH - 1)), min_size=6, max_size=6)
+figures = rows.map(lambda held: tuple(chain(*accumulate(held, lambda one, other: tuple(map(max, one, other))))))
+"""Windows of a key: none holds less than a shorter one."""
 
 
 @given(st.lists(st.one_of(st.just(NOTHING), figures), min_size=7, max_size=7), st.booleans())

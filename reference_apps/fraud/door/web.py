@@ -49,7 +49,7 @@ class Door:
 
     async def _check(self, receive: Receive) -> tuple[int, bytes, bytes]:
         try:
-            event = bodies.check(await _body(receive)).to_event(self._now())
+            event = bodies.check(await _body(receive), self._now())
             position, judged = await self._desk.check(event)
             return 200, JSON.encode(views.judgement(position, await self._as_logged(event, position), record.read(judged))), b"application/json"
         except Problem as problem:

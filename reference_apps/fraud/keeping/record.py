@@ -52,6 +52,8 @@ def read(content: bytes) -> Record:
 def _shortened(figures: Figures) -> Figures:
     if figures is NOTHING or figures[0] == 0:
         return ()
+    if figures[:WIDTH] == figures[-WIDTH:]:
+        return figures[:WIDTH]
     end = len(figures)
     while end > WIDTH and figures[end - WIDTH : end] == figures[end - 2 * WIDTH : end - WIDTH]:
         end -= WIDTH

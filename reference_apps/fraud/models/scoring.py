@@ -62,8 +62,9 @@ class Model:
         return f"None if {lacks} else millionths({value})"
 
     @cached_property
-    def strengths(self) -> tuple[tuple[Sign, Callable[[Event, Sequence[Figures], Ties], float]], ...]:
-        return tuple((sign, compiled(sign.strength)) for sign in self.signs)
+    def strengths(self) -> Callable[[Event, Sequence[Figures], Ties], tuple[float, ...]]:
+        """How strong each sign is, as one function."""
+        return compiled(f"({', '.join(sign.strength for sign in self.signs)},)")
 
     def missing(self, event: Event) -> tuple[str, ...]:
         """Return the required inputs that the event lacks."""
@@ -71,12 +72,10 @@ class Model:
 
     def reasons(self, look: Look) -> tuple[tuple[float, str], ...]:
         """Return the signs that add most, with what they add to the log-odds: strongest first, then by words."""
-        found = []
-        for sign, read in self.strengths:
-            strength = read(look.event, look.figures, look.ties)
-            if strength > 0:
-                found.append((round(sign.weight * strength, DIGITS), _said(sign, look, strength)))
-        return tuple(sorted(found, key=lambda each: (-each[0], each[1]))[:MOST_REASONS])
+        strengths = self.strengths(look.event, look.figures, look.ties)
+        found = [(round(sign.weight * strength, DIGITS), sign, strength) for sign, strength in zip(self.signs, strengths, strict=True) if strength > 0]
+        found.sort(key=lambda each: (-each[0], each[1].words))
+        return tuple((weight, _said(sign, look, strength)) for weight, sign, strength in found[:MOST_REASONS])
 
     def explain(self, look: Look) -> str:
         """Say in one line why: what is missing, or the strongest signs."""

@@ -5,13 +5,14 @@ The package in force is one object; a decision takes it once and uses it through
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ctl.kit import log, metrics
+from ctl.kit import metrics
 from ctl.kit.database import DatabaseFailed
 from ctl.kit.problem import Problem
 from reference_apps.risk import bodies
@@ -62,7 +63,7 @@ class Desk:
         self._shadows: asyncio.Queue[tuple[Entry, Mapping[str, Any], Decider]] = asyncio.Queue(MOST_SHADOWS)
         self._tasks: list[asyncio.Task[None]] = []
         self._refused = ""
-        self._log = log.logger("risk")
+        self._log = logging.getLogger("risk")
         self._dropped = metrics.counter("risk_shadows_dropped_total", "Decisions that the challenger was too slow to score.")
         made = metrics.counter("risk_decisions_total", "Decisions by outcome.", ("outcome",))
         self._made = {str(each): made.labels(str(each)) for each in Outcome}

@@ -1,17 +1,20 @@
 """State is a function of the log: snapshot and replay are a continuous run, nothing answered is lost by a death, a full disk refuses and goes on."""
 
 import asyncio
+import json
 import subprocess
 import sys
 from itertools import accumulate, chain
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctl.kit.problem import Problem
+from reference_apps.fraud.door import views
 from reference_apps.fraud.features.graph import Ties
 from reference_apps.fraud.features.shard import ALL, Partial, Shard
 from reference_apps.fraud.features.spec import NOTHING, WIDTH
@@ -194,3 +197,13 @@ def test_late_events_are_flagged_by_the_watermark_of_the_log() -> None:
         each: Event = event(position, BEGIN_MS + at)
         assert shard.late_ms(each) == late
         shard.apply(position, each)
+
+
+def test_an_answer_says_which_of_its_numbers_are_estimates() -> None:
+    one = (5, 10, 9, 3, 0)
+    found = (*one * 4, 2_000, 10, 9, 900, 0, 3_000, 10, 9, 1_100, 0)
+    content = record.write(Judgement(Verdict.PASS, (None,) * 11, ()), "p", [found, *[NOTHING] * 6], Ties(), 0)
+    said = json.loads(msgspec.json.encode(views.judgement(7, event(1), record.read(content))))
+    assert [row["window"] for row in said["windows"]] == ["60s", "10m", "1h", "24h", "7d", "30d"]
+    assert [row.get("approximate") for row in said["windows"]] == [None] * 5 + [True]
+    assert (said["windows"][5]["devices"], said["windows"][4]["count"], said["position"]) == (1_100, 2_000, 7)

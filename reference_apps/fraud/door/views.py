@@ -7,25 +7,27 @@ from typing import Any
 import msgspec
 
 from reference_apps.fraud.features.keystate import Figures
-from reference_apps.fraud.features.spec import EXACT_DISTINCT, FIGURES, SPEC, WIDTH
+from reference_apps.fraud.features.spec import EXACT_DISTINCT, FIGURES, SPEC, WIDTH, Family
 from reference_apps.fraud.keeping.record import Record
 from reference_apps.fraud.model import Event, Listing, Reason, Verdict
 from reference_apps.fraud.models.all import MEDIANS, MODELS
 from reference_apps.fraud.models.scoring import MILLION, Look
 
 Json = dict[str, Any]
-LINES = tuple(
-    tuple(
-        f'{{"family":"{family.name}","window":"{window.name}",'
-        + ",".join(f'"{name}":%d' for name in (*FIGURES, *(f"{name}s" for name in family.distinct)))
-        + "%s}"
-        for window in SPEC.windows
-    )
-    for family in SPEC.families
-)
-"""Each window as JSON with places for its figures: forty-two of them are in an answer, so they are not worth a dictionary each."""
-ORDINARY = "nothing out of the ordinary"
 DAYS_FROM = sum(not window.days for window in SPEC.windows)
+ESTIMATE = ',"approximate":true'
+
+
+def _template(family: Family, flag: str) -> str:
+    """Return a family's windows as JSON with places for all its figures, and for a flag at each window of days."""
+    names = ",".join(f'"{name}":%d' for name in (*FIGURES, *(f"{name}s" for name in family.distinct)))
+    return ",".join(f'{{"family":"{family.name}","window":"{window.name}",{names}{flag if window.days else ""}}}' for window in SPEC.windows)
+
+
+EXACT = tuple(_template(family, "") for family in SPEC.families)
+ESTIMATED = tuple(_template(family, "%s") for family in SPEC.families)
+"""An answer has forty-two windows: they are not worth a dictionary each."""
+ORDINARY = "nothing out of the ordinary"
 SHARING = SPEC.place("contact", "24h", "account")
 
 
@@ -69,12 +71,11 @@ def _reasons(reasons: Sequence[Reason]) -> list[Json]:
 
 
 def _windows(number: int, figures: Figures) -> str:
-    found = []
-    for place, line in enumerate(LINES[number]):
-        values = figures[place * WIDTH : (place + 1) * WIDTH]
-        is_estimate = place >= DAYS_FROM and (values[3] > EXACT_DISTINCT or values[4] > EXACT_DISTINCT)
-        found.append(line % (*values, ',"approximate":true' if is_estimate else ""))
-    return ",".join(found)
+    week, month = figures[DAYS_FROM * WIDTH : (DAYS_FROM + 1) * WIDTH], figures[-WIDTH:]
+    if max(month[3], month[4]) <= EXACT_DISTINCT:
+        return EXACT[number] % figures
+    flags = (ESTIMATE if max(window[3], window[4]) > EXACT_DISTINCT else "" for window in (week, month))
+    return ESTIMATED[number] % (*figures[:-WIDTH], next(flags), *month, next(flags))
 
 
 def listing(position: int, entry: Listing) -> Json:

@@ -16,12 +16,13 @@ import msgspec
 from reference_apps.fraud.features.graph import Ties
 from reference_apps.fraud.features.keystate import Figures
 from reference_apps.fraud.features.spec import SPEC
-from reference_apps.fraud.model import Event
+from reference_apps.fraud.model import Event, Evidence
 
 MILLION = 1_000_000
 DIGITS = 6
 MOST_REASONS = 3
 UNKNOWN: tuple[object, ...] = (None, "", ())
+EVIDENCE = frozenset(Evidence.__struct_fields__)
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -57,9 +58,9 @@ class Model:
     @property
     def expression(self) -> str:
         """The model as an expression that gives millionths, or None when a required input is missing."""
-        lacks = " or ".join(f"e.{field} in UNKNOWN" for field in self.required)
+        lacks = " or ".join(f"e.{field} is None" if field in EVIDENCE else f"not e.{field}" for field in self.required)
         value = " + ".join([repr(self.bias), *(f"{sign.weight!r} * {sign.strength}" for sign in self.signs)])
-        return f"None if {lacks} else millionths({value})"
+        return f"None if {lacks} else int({MILLION} / (1 + exp(-({value}))) + 0.5)"
 
     @cached_property
     def strengths(self) -> Callable[[Event, Sequence[Figures], Ties], tuple[float, ...]]:
@@ -85,12 +86,7 @@ class Model:
         return "; ".join(text for _, text in self.reasons(look)) or "no bad sign"
 
 
-def millionths(log_odds: float) -> int:
-    """Return a probability by its log-odds."""
-    return int(MILLION / (1 + math.exp(-log_odds)) + 0.5) if log_odds > -700 else 0
-
-
-NAMES_IN_SIGNS: dict[str, Any] = {"UNKNOWN": UNKNOWN, "millionths": millionths, "log2": math.log2, "max": max, "min": min, "__builtins__": {}}
+NAMES_IN_SIGNS: dict[str, Any] = {"exp": math.exp, "log2": math.log2, "int": int, "max": max, "min": min, "__builtins__": {}}
 
 
 def compiled(expression: str, **more: Any) -> Callable[[Event, Sequence[Figures], Ties], Any]:

@@ -37,7 +37,8 @@ GATHER_S = 6.0
 AGAIN_S = 0.02
 WRITE_BEHIND_S = 0.05
 FLOOR_S = 0.25
-SNAPSHOT_S, SNAPSHOT_EVENTS = 30.0, 60_000
+SNAPSHOT_S, SNAPSHOT_EVENTS = 20.0, 40_000
+CHECKPOINT_S = 1.0
 
 Result = TypeVar("Result")
 log = logging.getLogger("fraud.desk")
@@ -73,7 +74,7 @@ class Desk:
         """Join the others, replay what is to be owned, and begin to work."""
         await self.circle.join()
         began = monotonic()
-        for work in (self._work, self._write_behind, self._look_after, self.circle.watch):
+        for work in (self._work, self._write_behind, self._look_after, self._checkpoint, self.circle.watch):
             self._spawn(work())
         log.info("serves: position %d, replayed in %.1f s", self.follower.position, monotonic() - began)
 
@@ -233,6 +234,11 @@ class Desk:
                 snapshot_s = monotonic()
                 if not any(task.get_name() == "fraud snapshot" for task in self._tasks):
                     self._spawn(self._snapshot(), "fraud snapshot")
+
+    async def _checkpoint(self) -> None:
+        while True:
+            await asyncio.sleep(CHECKPOINT_S)
+            await self._or_later(lambda: asyncio.to_thread(self.log.checkpoint))
 
     async def _snapshot(self) -> None:
         await self._or_later(self.follower.snapshot)

@@ -1,10 +1,11 @@
 """The watch over one instance's models: looks at the log from time to time, sets the figures that are scraped, and says once when a model has drifted."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from ctl.kit import health, log, metrics
+from ctl.kit import health, metrics
 from ctl.kit.database import DatabaseFailed
 from ctl.kit.problem import Problem
 from reference_apps.risk.measures.drift import Verdict
@@ -27,7 +28,7 @@ class Watch:
         self._events = metrics.counter("risk_model_drift_events_total", "Times that a model was found drifted which was not before.", ("role", "model"))
         self._acting: frozenset[tuple[str, ...]] = frozenset()
         self._task: asyncio.Task[None] | None = None
-        self._log = log.logger("risk.monitoring")
+        self._log = logging.getLogger("risk.monitoring")
 
     def start(self) -> None:
         """Begin to look. Called on the event loop."""

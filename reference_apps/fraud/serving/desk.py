@@ -37,7 +37,7 @@ GATHER_S = 6.0
 AGAIN_S = 0.02
 WRITE_BEHIND_S = 0.05
 FLOOR_S = 0.25
-SNAPSHOT_S, SNAPSHOT_EVENTS = 20.0, 40_000
+SNAPSHOT_S, SNAPSHOT_EVENTS = 5.0, 10_000
 CHECKPOINT_S = 1.0
 
 Result = TypeVar("Result")
@@ -72,8 +72,8 @@ class Desk:
 
     async def open(self) -> None:
         """Join the others, replay what is to be owned, and begin to work."""
-        await self.circle.join()
         began = monotonic()
+        await self.circle.join()
         for work in (self._work, self._write_behind, self._look_after, self._checkpoint, self.circle.watch):
             self._spawn(work())
         log.info("serves: position %d, replayed in %.1f s", self.follower.position, monotonic() - began)

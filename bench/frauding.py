@@ -27,7 +27,7 @@ from reference_apps.fraud.model import Event, Judgement, Verdict
 
 BEGIN_MS = 1_750_000_000_000
 MONTH_MS = 30 * 86_400_000
-SNAPSHOT_EVENTS, UNSAVED = 250_000, 40_000
+SNAPSHOT_EVENTS, UNSAVED = 250_000, 20_000
 EVIDENCE: dict[str, Any] = {
     "limit_fen": 500_000,
     "name_match": 0.99,

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ctl.kit.database import DatabaseFailed
 from ctl.kit.problem import Problem
 from reference_apps.fraud.door import views
 from reference_apps.fraud.features.graph import Ties
@@ -207,3 +208,31 @@ def test_an_answer_says_which_of_its_numbers_are_estimates() -> None:
     assert [row["window"] for row in said["windows"]] == ["60s", "10m", "1h", "24h", "7d", "30d"]
     assert [row.get("approximate") for row in said["windows"]] == [None] * 5 + [True]
     assert (said["windows"][5]["devices"], said["windows"][4]["count"], said["position"]) == (1_100, 2_000, 7)
+
+
+def test_a_snapshot_under_way_at_the_end_is_finished_and_one_that_failed_is_written_again(tmp_path: Path) -> None:
+    async def story() -> None:
+        desk = Desk(tmp_path, "fraud-1", POLICY)
+        await desk.open()
+        for number in range(300):
+            await desk.check(event(number))
+        desk._spawn(desk._snapshot(), "fraud snapshot")
+        await asyncio.sleep(0.002)
+        await desk.close()
+        again = Desk(tmp_path, "fraud-1", POLICY)
+        await again.open()
+        assert (again.follower.snapshot_at, again.follower.position) == (300, 300), "nothing is left to replay"
+        await again.check(event(400, account="a1"))
+        write, again._snapshots.write = again._snapshots.write, _fail  # type: ignore[method-assign]
+        await asyncio.sleep(0.3)
+        with pytest.raises(DatabaseFailed):
+            await again.follower.snapshot()
+        again._snapshots.write = write  # type: ignore[method-assign]
+        assert await again.follower.snapshot() == 301
+        await again.close()
+
+    asyncio.run(story())
+
+
+def _fail(*_: object) -> None:
+    raise DatabaseFailed("the disk is full")

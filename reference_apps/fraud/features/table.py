@@ -1,13 +1,15 @@
 """States by key, in three ages, so that a snapshot is whole although work goes on: touched since the barrier, waiting to be packed, at rest. No IO.
 
 At a barrier everything touched begins to wait. What waits is packed bit by bit, or at once when it is touched again: either way as it was at the barrier.
-What is at rest is on the disk and is let go at the next barrier.
+What is at rest is on the disk and is let go at a barrier, once it is a lot.
 """
 
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 State = TypeVar("State")
+MOST_AT_REST = 50_000
+
 Packed = tuple[str, str, bytes]
 """Table, key, content."""
 
@@ -59,7 +61,9 @@ class Table(Generic[State]):
         """Let everything that was touched wait. Only when nothing waits any more, and what was packed is written."""
         if self.waiting or self.packed:
             raise RuntimeError(f"{self.name}: the last snapshot is not done")
-        self.waiting, self.young, self.rest = self.young, {}, {}
+        self.waiting, self.young = self.young, {}
+        if len(self.rest) > MOST_AT_REST:
+            self.rest = {}
 
     def pack(self, most: int) -> int:
         """Pack up to `most` of what waits and return how many were packed."""

@@ -37,8 +37,10 @@ GATHER_S = 6.0
 AGAIN_S = 0.02
 WRITE_BEHIND_S = 0.05
 FLOOR_S = 0.25
-SNAPSHOT_S, SNAPSHOT_EVENTS = 20.0, 40_000
+SNAPSHOT_S, SNAPSHOT_EVENTS = 5.0, 10_000
 CHECKPOINT_S = 1.0
+SNAPSHOT = "fraud snapshot"
+CLOSE_S = 20.0
 
 Result = TypeVar("Result")
 log = logging.getLogger("fraud.desk")
@@ -72,8 +74,8 @@ class Desk:
 
     async def open(self) -> None:
         """Join the others, replay what is to be owned, and begin to work."""
-        await self.circle.join()
         began = monotonic()
+        await self.circle.join()
         for work in (self._work, self._write_behind, self._look_after, self._checkpoint, self.circle.watch):
             self._spawn(work())
         log.info("serves: position %d, replayed in %.1f s", self.follower.position, monotonic() - began)
@@ -81,13 +83,17 @@ class Desk:
     async def close(self) -> None:
         """Hand over to the others, write down what is still to be written, and part."""
         await self.circle.leave()
+        snapshots = {task for task in self._tasks if task.get_name() == SNAPSHOT}
+        if snapshots:
+            await asyncio.wait(snapshots, timeout=CLOSE_S)
+        is_free = all(task.done() for task in snapshots)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             await self._write_judged()
             await self.follower.raise_floor()
-            if self.follower.floor >= self.follower.position:
+            if is_free and self.follower.floor >= self.follower.position:
                 await self.follower.snapshot()
         except DatabaseFailed as error:
             log.error("the last snapshot was not written; the next start replays more: %s", error)
@@ -232,8 +238,8 @@ class Desk:
             behind = self.follower.position - self.follower.snapshot_at
             if behind >= SNAPSHOT_EVENTS or (behind and monotonic() - snapshot_s >= SNAPSHOT_S):
                 snapshot_s = monotonic()
-                if not any(task.get_name() == "fraud snapshot" for task in self._tasks):
-                    self._spawn(self._snapshot(), "fraud snapshot")
+                if not any(task.get_name() == SNAPSHOT for task in self._tasks):
+                    self._spawn(self._snapshot(), SNAPSHOT)
 
     async def _checkpoint(self) -> None:
         while True:

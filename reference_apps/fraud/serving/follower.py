@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from reference_apps.fraud.features.shard import ALL, Partial, Shard, merged
+from reference_apps.fraud.features.table import Packed
 from reference_apps.fraud.keeping.log import Item, Log, Row
 from reference_apps.fraud.keeping.snapshots import Mark, Snapshots
 from reference_apps.fraud.model import Event, Listing
@@ -40,6 +41,7 @@ class Follower:
         self._lists = Lists()
         self._changing = asyncio.Lock()
         self._has_begun = False
+        self._unwritten: tuple[int, Mark, list[Packed], list[tuple[str, str]]] | None = None
         self.known: dict[int, Known] = {}
         self.floor = 0
         self.snapshot_at = 0
@@ -121,18 +123,24 @@ class Follower:
             self._shard.keep(slots)
 
     async def snapshot(self) -> int:
-        """Write a snapshot of how things stand now, bit by bit, and return its position. Waits until all events up to there are judged."""
+        """Write a snapshot of how things stand now, bit by bit, and return its position. Waits until all events up to there are judged.
+
+        One that could not be written is written first: what it holds counts as being on the disk. Not to be cancelled. Raises DatabaseFailed.
+        """
         async with self._changing:
-            shard = self._shard
-            mark, slots = Mark(shard.applied, shard.newest), shard.slots
-            links = shard.barrier()
-            while shard.pack(PACKED_AT_ONCE):
-                await asyncio.sleep(0.001)
-            packed = shard.take_packed()
+            if self._unwritten is None:
+                shard = self._shard
+                mark, slots = Mark(shard.applied, shard.newest), shard.slots
+                links = shard.barrier()
+                while shard.pack(PACKED_AT_ONCE):
+                    await asyncio.sleep(0.001)
+                self._unwritten = slots, mark, shard.take_packed(), links
+            slots, mark, packed, links = self._unwritten
             while self.floor < mark.position:
                 await asyncio.sleep(0.05)
                 await self.raise_floor()
             await asyncio.to_thread(self._snapshots.write, slots, mark, packed, links)
+            self._unwritten = None
             self.snapshot_at = mark.position
             return mark.position
 

@@ -21,6 +21,8 @@ from tests.cli.socket_daemon import Daemon, fleet, serving
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "ctl.cli.main")
 SERVICES, RUNS, GOAL_S, PATIENCE_S = 312, 12, 0.120, 30.0
+STARTS = 2.7
+"""A machine that is slow now, for whatever reason, may take this many starts of an interpreter with its command line library."""
 THIRD_PARTY = ("pydantic", "yaml", "sqlmodel", "sqlalchemy", "fastapi", "starlette", "aiohttp", "jinja2", "uvicorn", "prometheus_client")
 HEAVY = (*THIRD_PARTY, "asyncio", "ctl.control", "ctl.wiring", "ctl.backends", "ctl.decide", "ctl.model.service")
 
@@ -77,17 +79,22 @@ def test_looking_answers_in_no_time(command: str, home: Path, daemon: Daemon) ->
     assert run(home, command).returncode == 0
     costs = sorted(_cost(home, command) for _ in range(RUNS))
     print(f"msxfctl {command}: processor {1000 * costs[0][0]:.0f} ms, whole process {1000 * median(wall for _, wall in costs):.0f} ms")
-    assert costs[0][0] < GOAL_S, "its own processor time, the best of several: what else runs on this machine must not count"
+    start_s = min(_processor_s([sys.executable, "-c", "import click"], home) for _ in range(RUNS))
+    assert costs[0][0] < max(GOAL_S, STARTS * start_s), "its own processor time, the best of several: what else runs on this machine must not count"
 
 
 def _cost(home: Path, command: str) -> tuple[float, float]:
     """Return the seconds of processor time and of the clock that a command takes."""
     began = time.perf_counter()
-    process = subprocess.Popen([*COMMAND, command], env=environment(home), stdout=subprocess.DEVNULL)
+    return _processor_s([*COMMAND, command], home), time.perf_counter() - began
+
+
+def _processor_s(command: list[str], home: Path) -> float:
+    process = subprocess.Popen(command, env=environment(home), stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0
-    return used.ru_utime + used.ru_stime, time.perf_counter() - began
+    return used.ru_utime + used.ru_stime
 
 
 def test_all_services_come_through_a_pipe(home: Path, daemon: Daemon) -> None:

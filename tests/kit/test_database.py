@@ -107,3 +107,21 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "it.db").write_bytes(b"something else entirely, and long enough to be read as a header " * 20)
     with pytest.raises(DatabaseFailed, match=r"it\.db cannot be opened: file is not a database"):
         Database(tmp_path / "it.db", SCHEMA)
+
+
+def test_a_long_write_ahead_log_is_moved_beside_the_commits_and_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "MOVE_S", 0.01)
+    monkeypatch.setattr(database, "MOST_PAGES", 2_500)
+    held, grown = Database(tmp_path / "it.db", SCHEMA), tmp_path / "it.db-wal"
+    number = 0
+    while number < 900:
+        add(held, f"{number:08}" + "x" * 60_000)
+        number += 1
+    assert (tmp_path / "it.db").stat().st_size > 4 * 2**20, "nothing was moved to the file"
+    assert grown.stat().st_size < 40 * 2**20, "fifty-four megabytes were written: it was begun anew"
+    assert len(words(held)) == number
+    held.close()
+    assert not grown.exists(), "the last one to close leaves one file"
+    again = Database(tmp_path / "it.db", SCHEMA)
+    assert len(words(again)) == number
+    again.close()

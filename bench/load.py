@@ -1,16 +1,24 @@
-"""Steady open-loop traffic: requests leave at their time whatever the answers do, and every one is accounted for."""
+"""Steady open-loop traffic: requests leave at their time whatever the answers do, and every one is accounted for.
+
+It shares two cores with what it measures, so a request costs it little: plain HTTP/1.1 on connections that are kept, read by the parser the servers use.
+"""
 
 import asyncio
+import json
 import threading
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlsplit
 
-import aiohttp
+import httptools
+import uvloop
 
 TIMEOUT_S = 30.0
+IDLE_S = 10.0
+"""A connection that has been idle for longer is not used again: the other side may be closing it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +30,21 @@ class Call:
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    def encode(self, host: str) -> bytes:
+        """Return the request as it goes over the wire."""
+        lines = [f"{self.method} {self.path} HTTP/1.1", f"host: {host}", *(f"{name}: {value}" for name, value in self.headers.items())]
+        content = b"" if self.body is None else json.dumps(self.body, separators=(",", ":")).encode()
+        if self.body is not None:
+            lines += ["content-type: application/json", f"content-length: {len(content)}"]
+        return "\r\n".join((*lines, "", "")).encode() + content
+
 
 @dataclass(slots=True)
 class Tally:
-    """What happened to the calls. A failure is an answer of 500 or more, or no answer; `failures` keeps when (monotonic seconds) and why."""
+    """What happened to the calls. A failure is an answer of 500 or more, or no answer; `failures` keeps when (monotonic seconds) and why.
+
+    Latencies count from the moment a request was due: one that left late because the machine was busy has waited already.
+    """
 
     sent: int = 0
     answered: int = 0
@@ -39,13 +58,14 @@ class Tally:
 
 
 class Load:
-    """Calls `make(n)` for the n-th call, `rate` times a second, from a thread of its own."""
+    """Calls `make(n)` for the n-th call, `rate` times a second, from a thread of its own; with several bases, each in turn."""
 
-    def __init__(self, base: str, make: Callable[[int], Call], rate: float) -> None:
+    def __init__(self, base: str | Sequence[str], make: Callable[[int], Call], rate: float) -> None:
         self.tally = Tally()
-        self._base, self._make, self._rate = base, make, rate
+        bases = [base] if isinstance(base, str) else base
+        self._pools, self._make, self._rate = [_Pool(each) for each in bases], make, rate
         self._ends = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="load", daemon=True)
+        self._thread = threading.Thread(target=lambda: uvloop.run(self._run()), name="load", daemon=True)
 
     def start(self) -> "Load":
         self._thread.start()
@@ -58,28 +78,117 @@ class Load:
         return self.tally
 
     async def _run(self) -> None:
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=10)
-        async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session:
-            tasks: set[asyncio.Task[None]] = set()
-            began, number = monotonic(), 0
-            while not self._ends.is_set():
-                task = asyncio.create_task(self._one(session, self._make(number)))
-                tasks.add(task)
-                task.add_done_callback(tasks.discard)
-                number += 1
-                await asyncio.sleep(max(0.0, began + number / self._rate - monotonic()))
-            await asyncio.gather(*tasks)
+        tasks: set[asyncio.Task[None]] = set()
+        began, number = monotonic(), 0
+        while not self._ends.is_set():
+            task = asyncio.create_task(self._one(self._pools[number % len(self._pools)], self._make(number), began + number / self._rate))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+            number += 1
+            await asyncio.sleep(max(0.0, began + number / self._rate - monotonic()))
+        await asyncio.gather(*tasks)
+        for pool in self._pools:
+            pool.close()
 
-    async def _one(self, session: aiohttp.ClientSession, call: Call) -> None:
-        tally, began = self.tally, monotonic()
+    async def _one(self, pool: "_Pool", call: Call, due: float) -> None:
+        tally = self.tally
         tally.sent += 1
         try:
-            async with session.request(call.method, self._base + call.path, json=call.body, headers=dict(call.headers)) as answer:
-                body = await answer.read()
-                tally.statuses[answer.status] += 1
-                if answer.status >= 500:
-                    tally.failures.append((monotonic(), f"{call.method} {call.path}: {answer.status} {body[:200]!r}"))
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            async with asyncio.timeout(TIMEOUT_S):
+                status, body = await pool.ask(call)
+            tally.statuses[status] += 1
+            if status >= 500:
+                tally.failures.append((monotonic(), f"{call.method} {call.path}: {status} {body[:200]!r}"))
+        except (TimeoutError, OSError, httptools.HttpParserError) as error:
             tally.failures.append((monotonic(), f"{call.method} {call.path}: {type(error).__name__} {error}"))
         tally.answered += 1
-        tally.latencies_s.append(monotonic() - began)
+        tally.latencies_s.append(monotonic() - due)
+
+
+class _Pool:
+    """The connections to one server; a request takes one that is free, or a new one: it never waits for another request."""
+
+    def __init__(self, base: str) -> None:
+        parts = urlsplit(base)
+        self._host, self._port, self._below = parts.hostname or "", parts.port or 80, parts.path.rstrip("/")
+        self._free: deque[_Line] = deque()
+
+    async def ask(self, call: Call) -> tuple[int, bytes]:
+        """Return an answer's status and body. Raises OSError when there is none."""
+        line = self._kept() or await self._opened()
+        call = call if not self._below else Call(call.method, self._below + call.path, call.body, call.headers)
+        try:
+            answer = await line.ask(call.encode(f"{self._host}:{self._port}"))
+        except BaseException:
+            line.close()
+            raise
+        self._free.append(line)
+        return answer
+
+    def close(self) -> None:
+        while self._free:
+            self._free.pop().close()
+
+    def _kept(self) -> "_Line | None":
+        """Take the line used last, so that those beyond what is needed grow old and go."""
+        while self._free:
+            line = self._free.pop()
+            if line.is_open and monotonic() - line.used_at < IDLE_S:
+                return line
+            line.close()
+        return None
+
+    async def _opened(self) -> "_Line":
+        _, line = await asyncio.get_running_loop().create_connection(_Line, self._host, self._port)
+        return line
+
+
+class _Line(asyncio.Protocol):
+    """One connection, with one request on it at a time; httptools calls the methods that have no underscore."""
+
+    def __init__(self) -> None:
+        self.used_at = monotonic()
+        self.is_open = True
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._body = bytearray()
+
+    async def ask(self, content: bytes) -> tuple[int, bytes]:
+        if self._transport is None or not self.is_open:
+            raise ConnectionError("the connection is closed")
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(content)
+        return await self._answer
+
+    def close(self) -> None:
+        self.is_open = False
+        if self._transport is not None:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's has the methods, not the class
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._fail(error)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.is_open = False
+        self._fail(error or ConnectionResetError("the server closed the connection without an answer"))
+
+    def on_body(self, body: bytes) -> None:
+        self._body += body
+
+    def on_message_complete(self) -> None:
+        status, self.used_at = self._parser.get_status_code(), monotonic()
+        self.is_open = self.is_open and self._parser.should_keep_alive()
+        body, self._body = bytes(self._body), bytearray()
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result((status, body))
+
+    def _fail(self, error: Exception) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)

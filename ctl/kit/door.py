@@ -49,13 +49,13 @@ class Door:
             return
         life.in_flight += 1
         answering = Answering(send)
-        trace = tracing.enter(scope["headers"])
+        entered = tracing.enter(scope["headers"])
         try:
             await self._app(scope, receive, answering)
             if answering.held:
                 await answering.let_go()
         except Exception as error:  # whatever an app raises ends here: the caller gets an answer and the log the place
-            await self._failed(error, trace, scope, answering)
+            await self._failed(error, entered.trace, scope, answering)
         finally:
             life.in_flight -= 1
             self._count(answering, scope, monotonic() - began)

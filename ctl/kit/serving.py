@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -67,6 +68,7 @@ class _Server(uvicorn.Server):
         self._log.info("listens on 127.0.0.1:%d", self.servers[0].sockets[0].getsockname()[1])
         try:
             if await self._holds_lock() and await self._starts():
+                gc.freeze()  # what the start has made stays: looking through it for garbage would hold requests up for tens of milliseconds
                 self._life.open()
                 await self._serve_and_drain()
                 await self._hook(self._hooks.on_stop, "on_stop")

@@ -26,12 +26,29 @@ class Trace:
         return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
 
 
-_current: ContextVar[Trace | None] = ContextVar("trace", default=None)
+class Entered:
+    """The trace that a request's headers put it into, read only when somebody asks: most requests are answered without."""
+
+    __slots__ = ("_headers", "_trace")
+
+    def __init__(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        self._headers = headers
+        self._trace: Trace | None = None
+
+    @property
+    def trace(self) -> Trace:
+        if self._trace is None:
+            self._trace = _continued(self._headers) or new()
+        return self._trace
+
+
+_current: ContextVar[Entered | None] = ContextVar("trace", default=None)
 
 
 def current() -> Trace | None:
     """Return the trace of the request being answered; None outside of one."""
-    return _current.get()
+    entered = _current.get()
+    return entered.trace if entered is not None else None
 
 
 def new() -> Trace:
@@ -39,16 +56,16 @@ def new() -> Trace:
     return Trace(trace_id=f"{random.getrandbits(128) or 1:032x}", span_id=_span_id())
 
 
-def enter(headers: Iterable[tuple[bytes, bytes]]) -> Trace:
+def enter(headers: Iterable[tuple[bytes, bytes]]) -> Entered:
     """Continue the trace that these request headers (names in lower case) belong to, or begin one, and make it the current one of this task."""
-    trace = _continued(headers) or new()
-    _current.set(trace)
-    return trace
+    entered = Entered(headers)
+    _current.set(entered)
+    return entered
 
 
 def outgoing() -> dict[str, str]:
     """Return the headers that put a call into the current trace, or into a new one when there is none."""
-    trace = _current.get() or new()
+    trace = current() or new()
     headers = {"traceparent": trace.traceparent}
     if trace.state:
         headers["tracestate"] = trace.state

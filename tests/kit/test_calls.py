@@ -102,7 +102,7 @@ def test_any_status_is_an_answer(service: Service) -> None:
 
 def test_the_trace_is_passed_on(service: Service) -> None:
     async def story() -> str:
-        trace = tracing.enter([(b"traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), (b"tracestate", b"a=1")])
+        trace = tracing.enter([(b"traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), (b"tracestate", b"a=1")]).trace
         calls = Calls(service.identity)
         await calls.get("risk", "/x")
         await calls.close()

@@ -51,7 +51,7 @@ def test_a_line_says_when_who_and_what() -> None:
 
 def test_a_line_in_a_request_has_its_trace() -> None:
     def story() -> tuple[str, str]:
-        trace = tracing.enter([])
+        trace = tracing.enter([]).trace
         return trace.trace_id, str(line("x")["trace"])
 
     expected, found = contextvars.Context().run(story)

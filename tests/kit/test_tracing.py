@@ -15,7 +15,7 @@ WELL_FORMED = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-
 
 
 def entered(*headers: tuple[bytes, bytes]) -> Trace:
-    return contextvars.Context().run(tracing.enter, headers)
+    return contextvars.Context().run(tracing.enter, headers).trace
 
 
 @pytest.mark.parametrize(

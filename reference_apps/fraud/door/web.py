@@ -1,4 +1,4 @@
-"""Fraud's HTTP door: validates, has the event logged and judged, answers. Any instance may be asked. The check itself takes a way past the framework."""
+"""Fraud's HTTP door: validates, has the event logged and judged, answers. Any instance may be asked. The check itself goes past the framework."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -8,11 +8,11 @@ import msgspec
 from fastapi import FastAPI, Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
 
 from ctl.kit.database import DatabaseFailed
 from ctl.kit.fastapi_problems import answer_problems, problem_answer
-from ctl.kit.problem import MEDIA_TYPE, Problem
+from ctl.kit.problem import Problem
+from ctl.kit.straight import Answer, Handler, Headers, Straight
 from reference_apps.fraud.door import bodies, views
 from reference_apps.fraud.door.bodies import ListingBody
 from reference_apps.fraud.keeping import record
@@ -22,7 +22,6 @@ from reference_apps.fraud.serving.desk import Desk
 Limit = Annotated[int, Query(ge=1, le=1000)]
 After = Annotated[int, Query(ge=0, lt=2**63)]
 CHECKS = "/v1/checks"
-LARGEST = 256 * 1024
 JSON = msgspec.json.Encoder()
 
 
@@ -30,49 +29,22 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-class Door:
-    """The whole app: POST of a check, and everything else by FastAPI."""
+def _straight(desk: Desk, now: Callable[[], datetime]) -> Handler:
+    async def check(_: Headers, content: bytes) -> Answer:
+        event = bodies.check(content, now())
+        position, judged = await desk.check(event)
+        return Answer(200, JSON.encode(views.judgement(position, await _as_logged(desk, event, position), record.read(judged))))
 
-    def __init__(self, desk: Desk, rest: FastAPI, now: Callable[[], datetime]) -> None:
-        self._desk, self._rest, self._now = desk, rest, now
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == CHECKS:
-            scope["route"] = CHECKS
-            status, content, kind = await self._check(receive)
-            headers = [(b"content-type", kind), (b"content-length", str(len(content)).encode())]
-            headers += [(b"retry-after", b"1")] if status == 503 else []
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": content})
-        else:
-            await self._rest(scope, receive, send)
-
-    async def _check(self, receive: Receive) -> tuple[int, bytes, bytes]:
-        try:
-            event = bodies.check(await _body(receive), self._now())
-            position, judged = await self._desk.check(event)
-            return 200, JSON.encode(views.judgement(position, await self._as_logged(event, position), record.read(judged))), b"application/json"
-        except Problem as problem:
-            return problem.status, JSON.encode(problem.body()), MEDIA_TYPE.encode()
-
-    async def _as_logged(self, event: Event, position: int) -> Event:
-        """Return the event as it stands in the log: sent again, it has its first time."""
-        known = self._desk.follower.known.get(position)
-        return known.event if known is not None else (await self._desk.logged(event))
+    return check
 
 
-async def _body(receive: Receive) -> bytes:
-    content = bytearray()
-    while True:
-        message = await receive()
-        content += message.get("body", b"")
-        if len(content) > LARGEST:
-            raise Problem(413, "too_large", f"body: more than {LARGEST} bytes", remedy="send one event, without attachments")
-        if not message.get("more_body"):
-            return bytes(content)
+async def _as_logged(desk: Desk, event: Event, position: int) -> Event:
+    """Return the event as it stands in the log: sent again, it has its first time."""
+    known = desk.follower.known.get(position)
+    return known.event if known is not None else (await desk.logged(event))
 
 
-def build(desk: Desk, now: Callable[[], datetime] = now) -> Door:
+def build(desk: Desk, now: Callable[[], datetime] = now) -> Straight:
     """Return the app over an open desk."""
     app = FastAPI(title="fraud", version="1", docs_url=None, redoc_url=None)
     answer_problems(app)
@@ -109,7 +81,7 @@ def build(desk: Desk, now: Callable[[], datetime] = now) -> Door:
         found = desk.log.page_of_lists(after, limit)
         return {"items": [views.listing(*each) for each in found], "next": found[-1][0] if len(found) == limit else None}
 
-    return Door(desk, app, now)
+    return Straight(app, {("POST", CHECKS): _straight(desk, now)})
 
 
 def _answer(body: dict[str, Any]) -> Response:

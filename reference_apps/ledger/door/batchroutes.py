@@ -1,14 +1,15 @@
 """The routes that take up to 8,000 accounts or transfers: a body in order goes straight to the desk, any other to the models that name what is wrong."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import numpy as np
 from fastapi import Body, FastAPI, Response
-from fastapi.routing import APIRoute
-from starlette.requests import Request
 
+from ctl.kit.door import App
 from ctl.kit.problem import Problem
+from ctl.kit.straight import Answer as Said
+from ctl.kit.straight import Handler, Headers, Straight, header
 from reference_apps.ledger.algebra import core, layout
 from reference_apps.ledger.algebra.layout import ACCOUNT, TRANSFER, Batch, Records
 from reference_apps.ledger.algebra.model import Account, Transfer
@@ -24,56 +25,38 @@ from reference_apps.ledger.loans.chart import Control
 
 Accounts = Annotated[list[AccountBody], Body(min_length=1, max_length=MOST_EVENTS)]
 Transfers = Annotated[list[TransferBody], Body(min_length=1, max_length=MOST_EVENTS)]
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-JSON, RECORDS = "application/json", "application/octet-stream"
+JSON, RECORDS = b"application/json", b"application/octet-stream"
 CONTROL_IDS = frozenset(int(control) for control in Control)
 CONTROL = np.array(sorted(CONTROL_IDS), np.uint64)
+ROUTES: tuple[tuple[str, Any, np.dtype[np.void]], ...] = (("/v1/accounts", batches.ACCOUNTS, ACCOUNT), ("/v1/transfers", batches.TRANSFERS, TRANSFER))
+
+
+def straight(rest: App, desk: Desk) -> Straight:
+    """Return the app with the two routes before it: what is in order goes straight to the desk."""
+    return Straight(rest, {("POST", path): _straight(desk, decoder, dtype) for path, decoder, dtype in ROUTES}, most_bytes=MOST_BYTES)
 
 
 def add_batches(app: FastAPI, desk: Desk) -> None:
-    """Add the two routes."""
+    """Add the two routes by models."""
 
+    @app.post("/v1/accounts", response_class=Response)
     async def create_accounts(events: Accounts) -> Response:
-        return await _book(desk, tuple(event.to_model() for event in events))
+        return Response(await _book(desk, tuple(event.to_model() for event in events)), media_type=JSON.decode())
 
+    @app.post("/v1/transfers", response_class=Response)
     async def create_transfers(events: Transfers) -> Response:
-        return await _book(desk, tuple(event.to_model() for event in events))
-
-    routes = (("/v1/accounts", create_accounts, batches.ACCOUNTS, ACCOUNT), ("/v1/transfers", create_transfers, batches.TRANSFERS, TRANSFER))
-    for path, by_models, decoder, dtype in routes:
-        app.router.add_api_route(path, by_models, methods=["POST"], response_class=Response, route_class_override=_straight(desk, decoder, dtype))
+        return Response(await _book(desk, tuple(event.to_model() for event in events)), media_type=JSON.decode())
 
 
-def _straight(desk: Desk, decoder: Any, dtype: np.dtype[np.void]) -> type[APIRoute]:
-    """Return the kind of route that reads a body in order by itself, and leaves every other to the models."""
+def _straight(desk: Desk, decoder: Any, dtype: np.dtype[np.void]) -> Handler:
+    async def take(headers: Headers, content: bytes) -> Said | None:
+        kind = header(headers, b"content-type").partition(b";")[0].strip().lower() or JSON
+        if kind == RECORDS:
+            return Said(200, await _book(desk, _records(content, dtype)))
+        events = batches.read(content, decoder) if kind == JSON else None
+        return None if events is None else Said(200, await _book(desk, events))
 
-    class Straight(APIRoute):
-        def get_route_handler(self) -> Handler:
-            by_models = super().get_route_handler()
-
-            async def handle(request: Request) -> Response:
-                raw, kind = await _body(request), request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
-                if kind == RECORDS:
-                    return await _book(desk, _records(raw, dtype))
-                events = batches.read(raw, decoder) if kind == JSON else None
-                return await by_models(request) if events is None else await _book(desk, events)
-
-            return handle
-
-    return Straight
-
-
-async def _body(request: Request) -> bytes:
-    """Read the body, and let the request know it. Raises Problem (413) as soon as it is larger than any that could be taken."""
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MOST_BYTES:
-            detail = f"the body has more than {MOST_BYTES} bytes; {MOST_EVENTS} events fit into that"
-            raise Problem(413, "body_too_large", detail, remedy=f"send at most {MOST_EVENTS} events at once; nothing was changed")
-        parts.append(part)
-    request._body = b"".join(parts)
-    return request._body
+    return take
 
 
 def _records(raw: bytes, dtype: np.dtype[np.void]) -> Batch:
@@ -83,7 +66,7 @@ def _records(raw: bytes, dtype: np.dtype[np.void]) -> Batch:
         raise Problem(422, "bad_input", f"body: {error}", remedy="cut it into batches of whole records; nothing was changed") from error
 
 
-async def _book(desk: Desk, events: Events) -> Response:
+async def _book(desk: Desk, events: Events) -> bytes:
     outcome: Outcome
     if len(events) >= bulkwork.AT_LEAST:
         batch = layout.batch_of(events, ACCOUNT if isinstance(events[0], Account) else TRANSFER) if isinstance(events, tuple) else events
@@ -96,7 +79,7 @@ async def _book(desk: Desk, events: Events) -> Response:
                 raise _control_account(index, event.debit_account_id if event.debit_account_id in CONTROL_IDS else event.credit_account_id)
         _, body = await desk.submit(_command(few))
         outcome = body["results"]
-    return Response(batches.answer(outcome), media_type=JSON)
+    return batches.answer(outcome)
 
 
 def _values(events: Batch) -> tuple[Account | Transfer, ...]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from ctl.kit.fastapi_problems import answer_problems
 from ctl.kit.problem import Problem
+from ctl.kit.straight import Straight
 from reference_apps.ledger import businessday
 from reference_apps.ledger.algebra import asof
 from reference_apps.ledger.algebra.model import LAST_NS, U128, Account
@@ -41,7 +42,7 @@ class Search(BaseModel):
     until: str = str(LAST_NS)
 
 
-def build(desk: Desk, today: Callable[[], date] = today, policy: Policy = NO_POLICY) -> FastAPI:
+def build(desk: Desk, today: Callable[[], date] = today, policy: Policy = NO_POLICY) -> Straight:
     """Return the app over an open desk."""
     app = FastAPI(title="ledger", version="1", docs_url=None, redoc_url=None)
     answer_problems(app)
@@ -54,7 +55,7 @@ def build(desk: Desk, today: Callable[[], date] = today, policy: Policy = NO_POL
     _accounts(app, desk)
     _transfers(app, desk)
     _control(app, desk)
-    return app
+    return batchroutes.straight(app, desk)
 
 
 def _accounts(app: FastAPI, desk: Desk) -> None:

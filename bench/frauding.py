@@ -1,6 +1,5 @@
 """What the fraud bench stands on: ordinary events, instances as processes, a steady load over HTTP, and long logs laid down with their snapshots."""
 
-import asyncio
 import json
 import os
 import random
@@ -15,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bench.load import Call, Load
 from bench.machine import ROOT
 from ctl.kit.database import Database
 from reference_apps.fraud.features.graph import Ties
@@ -102,46 +102,19 @@ class Instance:
 
 
 def answer_times_ms(ports: list[int], rate: int, seconds: float, *, seed: int) -> list[float]:
-    """Send checks at a steady rate, whether or not earlier ones are answered, and return how long each took from the moment it was due."""
-    return asyncio.run(_load(ports, rate, seconds, seed))
+    """Send checks at a steady rate and return how long each answer took from the moment it was due. Raises ConnectionError when one is no judgement."""
+    calls = [Call("POST", "/v1/checks", _body(event)) for event in life(int(rate * seconds * 1.2), seed=seed)]
+    load = Load([f"http://127.0.0.1:{port}" for port in ports], calls.__getitem__, rate).start()
+    time.sleep(seconds)
+    tally = load.stop()
+    if tally.failures or set(tally.statuses) != {200}:
+        raise ConnectionError(f"{tally.statuses} {tally.failures[:3]}")
+    return [1000 * each for each in tally.latencies_s]
 
 
-async def _load(ports: list[int], rate: int, seconds: float, seed: int) -> list[float]:
-    """Every connection carries one request at a time; there are enough of them for answers of 50 ms."""
-    requests = [_request(event) for event in life(int(rate * seconds), seed=seed)]
-    lines = [await asyncio.open_connection("127.0.0.1", ports[number % len(ports)]) for number in range(max(8, rate // 20))]
-    free: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
-    for line in lines:
-        free.put_nowait(line)
-    took_ms: list[float] = []
-
-    async def send(content: bytes, due: float) -> None:
-        line = await free.get()
-        line[1].write(content)
-        head = await line[0].readuntil(b"\r\n\r\n")
-        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-        await line[0].readexactly(length)
-        if not head.startswith(b"HTTP/1.1 200"):
-            raise ConnectionError(head.decode())
-        took_ms.append((time.perf_counter() - due) * 1000)
-        free.put_nowait(line)
-
-    began, sent = time.perf_counter(), []
-    for number, content in enumerate(requests):
-        due = began + number / rate
-        if (pause := due - time.perf_counter()) > 0:
-            await asyncio.sleep(pause)
-        sent.append(asyncio.ensure_future(send(content, due)))
-    await asyncio.gather(*sent)
-    for _, writer in lines:
-        writer.close()
-    return took_ms
-
-
-def _request(event: Event) -> bytes:
+def _body(event: Event) -> bytes:
     told = {name: getattr(event, name) for name in ("kind", "account", "device", "phone", "address", "merchant", "contacts", "amount_fen", *EVIDENCE)}
-    body = json.dumps(told | {"event_id": event.id, "ip": event.network.replace(".0/24", ".7")}).encode()
-    return b"POST /v1/checks HTTP/1.1\r\nhost: fraud\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+    return json.dumps(told | {"event_id": event.id, "ip": event.network.replace(".0/24", ".7")}).encode()
 
 
 def lay_down(folder: Path, count: int) -> None:

@@ -17,23 +17,24 @@ import httptools
 import uvloop
 
 TIMEOUT_S = 30.0
+LOOK_S = 0.02
 IDLE_S = 10.0
 """A connection that has been idle for longer is not used again: the other side may be closing it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: method, path below the gateway, JSON body (None: none) and headers."""
+    """One request: method, path below the gateway, JSON body (None: none; bytes: written already) and headers."""
 
     method: str
     path: str
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def encode(self, host: str) -> bytes:
-        """Return the request as it goes over the wire."""
-        lines = [f"{self.method} {self.path} HTTP/1.1", f"host: {host}", *(f"{name}: {value}" for name, value in self.headers.items())]
-        content = b"" if self.body is None else json.dumps(self.body, separators=(",", ":")).encode()
+    def encode(self, host: str, below: str = "") -> bytes:
+        """Return the request as it goes over the wire, its path below another one."""
+        lines = [f"{self.method} {below}{self.path} HTTP/1.1", f"host: {host}", *(f"{name}: {value}" for name, value in self.headers.items())]
+        content = b"" if self.body is None else self.body if isinstance(self.body, bytes) else json.dumps(self.body, separators=(",", ":")).encode()
         if self.body is not None:
             lines += ["content-type: application/json", f"content-length: {len(content)}"]
         return "\r\n".join((*lines, "", "")).encode() + content
@@ -63,7 +64,7 @@ class Load:
     def __init__(self, base: str | Sequence[str], make: Callable[[int], Call], rate: float) -> None:
         self.tally = Tally()
         bases = [base] if isinstance(base, str) else base
-        self._pools, self._make, self._rate = [_Pool(each) for each in bases], make, rate
+        self._pools, self._make, self._rate = [_Pool(each, self.tally) for each in bases], make, rate
         self._ends = threading.Event()
         self._thread = threading.Thread(target=lambda: uvloop.run(self._run()), name="load", daemon=True)
 
@@ -78,56 +79,95 @@ class Load:
         return self.tally
 
     async def _run(self) -> None:
-        tasks: set[asyncio.Task[None]] = set()
+        sweeping = asyncio.create_task(self._sweep())
         began, number = monotonic(), 0
         while not self._ends.is_set():
-            task = asyncio.create_task(self._one(self._pools[number % len(self._pools)], self._make(number), began + number / self._rate))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
+            self._pools[number % len(self._pools)].send(self._make(number), began + number / self._rate)
             number += 1
             await asyncio.sleep(max(0.0, began + number / self._rate - monotonic()))
-        await asyncio.gather(*tasks)
+        while self.tally.in_flight:
+            await asyncio.sleep(LOOK_S)
+        sweeping.cancel()
         for pool in self._pools:
             pool.close()
 
-    async def _one(self, pool: "_Pool", call: Call, due: float) -> None:
-        tally = self.tally
-        tally.sent += 1
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                status, body = await pool.ask(call)
-            tally.statuses[status] += 1
-            if status >= 500:
-                tally.failures.append((monotonic(), f"{call.method} {call.path}: {status} {body[:200]!r}"))
-        except (TimeoutError, OSError, httptools.HttpParserError) as error:
-            tally.failures.append((monotonic(), f"{call.method} {call.path}: {type(error).__name__} {error}"))
-        tally.answered += 1
-        tally.latencies_s.append(monotonic() - due)
+    async def _sweep(self) -> None:
+        """Give up on what is not answered in time: one look at all of them costs less than a timer for each."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            for pool in self._pools:
+                pool.give_up(monotonic() - TIMEOUT_S)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request under way: when it was due (monotonic seconds), and what it says."""
+
+    due: float
+    call: Call
 
 
 class _Pool:
     """The connections to one server; a request takes one that is free, or a new one: it never waits for another request."""
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, tally: Tally) -> None:
         parts = urlsplit(base)
-        self._host, self._port, self._below = parts.hostname or "", parts.port or 80, parts.path.rstrip("/")
+        self._address, self._host, self._below = (parts.hostname or "", parts.port or 80), parts.netloc, parts.path.rstrip("/")
         self._free: deque[_Line] = deque()
+        self._busy: set[_Line] = set()
+        self._opening: set[asyncio.Task[None]] = set()
+        self._tally = tally
 
-    async def ask(self, call: Call) -> tuple[int, bytes]:
-        """Return an answer's status and body. Raises OSError when there is none."""
-        line = self._kept() or await self._opened()
-        call = call if not self._below else Call(call.method, self._below + call.path, call.body, call.headers)
-        try:
-            answer = await line.ask(call.encode(f"{self._host}:{self._port}"))
-        except BaseException:
-            line.close()
-            raise
-        self._free.append(line)
-        return answer
+    def send(self, call: Call, due: float) -> None:
+        self._tally.sent += 1
+        line = self._kept()
+        if line is not None:
+            self._ask(line, _Asked(due, call))
+        else:
+            task = asyncio.create_task(self._ask_anew(_Asked(due, call)))
+            self._opening.add(task)
+            task.add_done_callback(self._opening.discard)
+
+    def give_up(self, before: float) -> None:
+        """Close the lines of requests that were due before then: that fails them."""
+        for line in [line for line in self._busy if line.asked is not None and line.asked.due < before]:
+            line.fail(TimeoutError(f"no answer in {TIMEOUT_S:g} s"))
 
     def close(self) -> None:
         while self._free:
             self._free.pop().close()
+
+    def answered(self, line: "_Line", asked: _Asked, status: int, body: bytes) -> None:
+        self._busy.discard(line)
+        if line.is_open:
+            self._free.append(line)
+        self._tally.statuses[status] += 1
+        if status >= 500:
+            self._tally.failures.append((monotonic(), f"{asked.call.method} {asked.call.path}: {status} {body[:200]!r}"))
+        self._done(asked)
+
+    def failed(self, line: "_Line | None", asked: _Asked, error: Exception) -> None:
+        if line is not None:
+            self._busy.discard(line)
+        self._tally.failures.append((monotonic(), f"{asked.call.method} {asked.call.path}: {type(error).__name__} {error}"))
+        self._done(asked)
+
+    def _done(self, asked: _Asked) -> None:
+        self._tally.answered += 1
+        self._tally.latencies_s.append(monotonic() - asked.due)
+
+    def _ask(self, line: "_Line", asked: _Asked) -> None:
+        self._busy.add(line)
+        line.ask(asked, asked.call.encode(self._host, self._below))
+
+    async def _ask_anew(self, asked: _Asked) -> None:
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                _, line = await asyncio.get_running_loop().create_connection(lambda: _Line(self), *self._address)
+        except OSError as error:  # TimeoutError is one
+            self.failed(None, asked, error)
+        else:
+            self._ask(line, asked)
 
     def _kept(self) -> "_Line | None":
         """Take the line used last, so that those beyond what is needed grow old and go."""
@@ -138,28 +178,31 @@ class _Pool:
             line.close()
         return None
 
-    async def _opened(self) -> "_Line":
-        _, line = await asyncio.get_running_loop().create_connection(_Line, self._host, self._port)
-        return line
-
 
 class _Line(asyncio.Protocol):
-    """One connection, with one request on it at a time; httptools calls the methods that have no underscore."""
+    """One connection, with one request on it at a time; httptools calls `on_body` and `on_message_complete`."""
 
-    def __init__(self) -> None:
+    def __init__(self, pool: _Pool) -> None:
         self.used_at = monotonic()
         self.is_open = True
+        self.asked: _Asked | None = None
+        self._pool = pool
         self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._body = bytearray()
 
-    async def ask(self, content: bytes) -> tuple[int, bytes]:
+    def ask(self, asked: _Asked, content: bytes) -> None:
+        self.asked = asked
         if self._transport is None or not self.is_open:
-            raise ConnectionError("the connection is closed")
-        self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(content)
-        return await self._answer
+            self.fail(ConnectionError("the connection is closed"))
+        else:
+            self._transport.write(content)
+
+    def fail(self, error: Exception) -> None:
+        asked, self.asked = self.asked, None
+        self.close()
+        if asked is not None:
+            self._pool.failed(self, asked, error)
 
     def close(self) -> None:
         self.is_open = False
@@ -173,22 +216,17 @@ class _Line(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._fail(error)
+            self.fail(error)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.is_open = False
-        self._fail(error or ConnectionResetError("the server closed the connection without an answer"))
+        self.fail(error or ConnectionResetError("the server closed the connection without an answer"))
 
     def on_body(self, body: bytes) -> None:
         self._body += body
 
     def on_message_complete(self) -> None:
-        status, self.used_at = self._parser.get_status_code(), monotonic()
+        asked, self.asked, self.used_at = self.asked, None, monotonic()
         self.is_open = self.is_open and self._parser.should_keep_alive()
         body, self._body = bytes(self._body), bytearray()
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result((status, body))
-
-    def _fail(self, error: Exception) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
+        if asked is not None:
+            self._pool.answered(self, asked, self._parser.get_status_code(), body)

@@ -11,6 +11,7 @@ from ctl.kit.door import App, Message, Receive, Scope, Send, respond
 from ctl.kit.problem import MEDIA_TYPE, Problem
 
 MOST_BYTES = 256 * 1024
+REMEDY = "send less at once; nothing was changed"
 JSON, PROBLEM = b"application/json", MEDIA_TYPE.encode()
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -32,10 +33,13 @@ Handler = Callable[[Headers, bytes], Awaitable[Answer | None]]
 
 
 class Straight:
-    """An app whose `routes` (method, path without parameters) are taken straight; all else goes to `rest`. A body over `most_bytes` is refused as it comes."""
+    """An app whose `routes` (method, path without parameters) are taken straight; all else goes to `rest`.
 
-    def __init__(self, rest: App, routes: Mapping[tuple[str, str], Handler], *, most_bytes: int = MOST_BYTES) -> None:
-        self._rest, self._routes, self._most_bytes = rest, dict(routes), most_bytes
+    A body over `most_bytes` is refused as it comes, with `remedy`.
+    """
+
+    def __init__(self, rest: App, routes: Mapping[tuple[str, str], Handler], *, most_bytes: int = MOST_BYTES, remedy: str = REMEDY) -> None:
+        self._rest, self._routes, self._most_bytes, self._remedy = rest, dict(routes), most_bytes, remedy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         handler = self._routes.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
@@ -61,7 +65,7 @@ class Straight:
             message = await receive()
             content += message.get("body", b"")
         if len(content) > self._most_bytes:
-            raise Problem(413, "too_large", f"the body has more than {self._most_bytes} bytes", remedy="send less at once; nothing was changed")
+            raise Problem(413, "too_large", f"the body has more than {self._most_bytes} bytes", remedy=self._remedy)
         return content
 
 

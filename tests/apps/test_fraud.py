@@ -161,8 +161,9 @@ def send(tmp_path: Path, ask: Ask) -> Iterator[Place]:
     place.close()
 
 
-def counts(answer: Any, family: str = "account") -> list[int]:
-    return [each["count"] for each in answer.body["windows"] if each["family"] == family]
+def counts(send: Place, event_id: str, family: str = "account") -> list[int]:
+    """Ask for what a judgement was made of."""
+    return [each["count"] for each in send("GET", f"/v1/checks/{event_id}").body["windows"] if each["family"] == family]
 
 
 def test_an_event_is_judged_once_and_the_answer_kept(send: Place, tmp_path: Path, ask: Ask) -> None:
@@ -173,12 +174,14 @@ def test_an_event_is_judged_once_and_the_answer_kept(send: Place, tmp_path: Path
     other = send("POST", "/v1/checks", CHECK | {"amount_fen": 1})
     assert (other.status, other.body["code"]) == (422, "event_id_reused")
     second = send("POST", "/v1/checks", CHECK | {"event_id": "e2"})
-    assert counts(second) == [2] * 6
+    assert counts(send, "e2") == [2] * 6
     send.close()
     again = Place(tmp_path, ask, NOON + timedelta(minutes=1))
-    third = again("POST", "/v1/checks", CHECK | {"event_id": "e3"})
-    assert counts(third) == [2, 3, 3, 3, 3, 3], "what is known is read from the log"
-    assert again("GET", "/v1/checks/e2").body == second.body
+    again("POST", "/v1/checks", CHECK | {"event_id": "e3"})
+    assert counts(again, "e3") == [2, 3, 3, 3, 3, 3], "what is known is read from the log"
+    whole = again("GET", "/v1/checks/e2").body
+    assert whole | second.body == whole, "asked for later it says the same, and what it was made of"
+    assert {each["model"]: each["probability"] for each in whole["models"]} == second.body["probabilities"]
     assert again("POST", "/v1/checks", CHECK).body == first.body
     assert again("GET", "/v1/checks/nobody").status == 404
     page = again("GET", "/v1/checks?limit=2").body
@@ -193,7 +196,7 @@ def test_many_at_once_share_a_commit_and_one_id_is_one_event(send: Place, ask: A
     answers = send.run(all_at_once())
     assert {answer.status for answer in answers} == {200}
     assert sorted(answer.body["position"] for answer in answers) == sorted([*range(1, 11)] * 4)
-    assert sorted({counts(answer)[0] for answer in answers}) == list(range(1, 11)), "each saw exactly those that stand before it"
+    assert sorted(counts(send, f"e{number}")[0] for number in range(10)) == list(range(1, 11)), "each saw exactly those that stand before it"
 
 
 def test_lists_over_http(send: Place) -> None:

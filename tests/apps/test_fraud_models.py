@@ -77,7 +77,7 @@ def worse(field: str, value: Any, by: float) -> Any:
     kind = type(value)
     if kind is float and value <= 1:
         return min(1.0, value + by) if direction > 0 else max(0.0, value - by)
-    return kind(value * (1 + by)) if direction > 0 else max(kind(1), kind(value * (1 - by)))
+    return kind(value * (1 + by)) if direction > 0 else min(value, max(kind(1), kind(value * (1 - by))))
 
 
 @settings(deadline=None, max_examples=200)

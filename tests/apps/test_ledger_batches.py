@@ -159,7 +159,7 @@ BAD: dict[str, tuple[Any, int, str]] = {
     "a control account": ([*moves(1, 700), *moves(701, 1, credit_account_id=1101)], 422, "700: account 1101 (principal) is a control account"),
     "a missing field": ([*moves(1, 700), {"id": 701, "amount": 5}], 422, "700: Value error, debit_account_id, credit_account_id, ledger, code: required"),
     "no JSON": (b"[{", 422, "body: JSON decode error"),
-    "a body without end": (b"[" + b" " * batches.MOST_BYTES, 413, "8000 events fit"),
+    "a body without end": (b"[" + b" " * batches.MOST_BYTES, 413, f"more than {batches.MOST_BYTES} bytes"),
 }
 
 

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from reference_apps.fraud.features.keystate import Figures
 from reference_apps.fraud.features.spec import EXACT_DISTINCT, FIGURES, SPEC, WIDTH, Family
-from reference_apps.fraud.keeping.record import Record
-from reference_apps.fraud.model import Event, Listing, Reason, Verdict
-from reference_apps.fraud.models.all import MEDIANS, MODELS
+from reference_apps.fraud.keeping.record import Record, Said
+from reference_apps.fraud.model import WORDS, Event, Listing
+from reference_apps.fraud.models.all import MEDIANS, MODELS, NAMES
 from reference_apps.fraud.models.scoring import MILLION, Look
 
 Json = dict[str, Any]
@@ -31,16 +32,26 @@ ORDINARY = "nothing out of the ordinary"
 SHARING = SPEC.place("contact", "24h", "account")
 
 
-def judgement(position: int, event: Event, record: Record) -> Json:
-    """Say a judgement. `approximate` stands only at windows with a number that is an estimate."""
-    figures = record.all_figures()
-    look = Look(event, figures, record.ties)
-    made = record.judgement()
+def answer(position: int, event: Event, record: Record) -> Json:
+    """Say a judgement to who waits for it: what is to be done and why. What it was made of can be asked for later."""
     return {
         "event_id": event.id,
-        "verdict": Verdict(record.verdict).word,
-        "reasons": _reasons(made.reasons),
-        "shadow": _reasons(made.shadow),
+        "verdict": WORDS[record.verdict],
+        "reasons": _said(record.reasons),
+        "shadow": _said(record.shadow),
+        "probabilities": {name: probability and probability / MILLION for name, probability in zip(NAMES, record.probabilities, strict=True)},
+        "late_ms": record.late_ms,
+        "position": position,
+        "policy": record.policy,
+        "at": iso(event.at_ms),
+    }
+
+
+def judgement(position: int, event: Event, record: Record) -> Json:
+    """Say a judgement with all it was made of. `approximate` stands only at windows with a number that is an estimate."""
+    figures = record.all_figures()
+    look = Look(event, figures, record.ties)
+    return answer(position, event, record) | {
         "models": [
             {
                 "model": model.name,
@@ -59,15 +70,11 @@ def judgement(position: int, event: Event, record: Record) -> Json:
             "bad_near": record.ties.bad_near,
             "new_links_24h": record.ties.new_24h,
         },
-        "late_ms": record.late_ms,
-        "position": position,
-        "policy": record.policy,
-        "at": iso(event.at_ms),
     }
 
 
-def _reasons(reasons: Sequence[Reason]) -> list[Json]:
-    return [{"code": each.code, "text": each.text, "weight": each.weight} for each in reasons]
+def _said(reasons: Sequence[Said]) -> list[Json]:
+    return [{"code": code, "text": text, "weight": weight} for code, text, weight in reasons]
 
 
 def _windows(number: int, figures: Figures) -> str:
@@ -91,4 +98,10 @@ def listing(position: int, entry: Listing) -> Json:
 
 
 def iso(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    second, part = divmod(at_ms, 1000)
+    return f"{_second(second)}.{part:03}+00:00"
+
+
+@lru_cache(maxsize=4096)
+def _second(since_1970: int) -> str:
+    return datetime.fromtimestamp(since_1970, UTC).strftime("%Y-%m-%dT%H:%M:%S")

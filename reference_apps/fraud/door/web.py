@@ -33,7 +33,7 @@ def _straight(desk: Desk, now: Callable[[], datetime]) -> Handler:
     async def check(_: Headers, content: bytes) -> Answer:
         event = bodies.check(content, now())
         position, judged = await desk.check(event)
-        return Answer(200, JSON.encode(views.judgement(position, await _as_logged(desk, event, position), record.read(judged))))
+        return Answer(200, JSON.encode(views.answer(position, await _as_logged(desk, event, position), record.read(judged))))
 
     return check
 
@@ -55,7 +55,7 @@ def build(desk: Desk, now: Callable[[], datetime] = now) -> Straight:
 
     @app.post(CHECKS, openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": bodies.schema()}}}})
     async def check() -> None:
-        """Log an event and judge it. Sent again under the same event_id, it keeps its judgement."""
+        """Log an event and judge it. Sent again under the same event_id, it keeps its judgement; GET says what that was made of."""
 
     @app.get(CHECKS)
     async def list_checks(limit: Limit = 100, after: After = 0) -> Response:

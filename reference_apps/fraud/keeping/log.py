@@ -4,14 +4,13 @@ All instances of a machine share one SQLite file. Whoever holds its write lock g
 beside its event, because a later policy may judge otherwise and a score is never rewritten.
 """
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from ctl.kit.database import Database, DatabaseFailed
+from ctl.kit.database import Database
 from reference_apps.fraud.model import Event, Listing
 
 SCHEMA = """
@@ -25,11 +24,6 @@ CREATE TABLE IF NOT EXISTS judged (position INTEGER PRIMARY KEY, content BLOB NO
 INSERT = "INSERT OR IGNORE INTO log (event_id, taken_by, content) VALUES (?, ?, ?)"
 JUDGE = "INSERT OR IGNORE INTO judged (position, content) VALUES (?, ?)"
 UNJUDGED = "position > ? AND event_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM judged WHERE judged.position = log.position)"
-
-MANY_FRAMES, FEW_FRAMES = 16_000, 1_000
-"""From 64 MB on the write-ahead log is begun anew, as soon as little is left to move: that little is moved while writers wait."""
-
-PATIENCE_S = 0.05
 
 Item = Event | Listing
 Judged = tuple[int, bytes]
@@ -64,9 +58,6 @@ class Log:
         self._instance = instance
         self._writing = Database(folder / "events.db", SCHEMA)
         self._reading = Database(folder / "events.db", SCHEMA)
-        with self._writing.read() as connection:
-            connection.execute("PRAGMA wal_autocheckpoint=0")
-        self._moving = sqlite3.connect(folder / "events.db", timeout=PATIENCE_S, isolation_level=None, check_same_thread=False)
 
     def append(self, items: Sequence[Item], judged: Iterable[Judged] = ()) -> list[Appended]:
         """Write items, and judgements of earlier ones, in one commit. An event whose id is there already is not written again. Raises DatabaseFailed."""
@@ -133,17 +124,7 @@ class Log:
             rows = connection.execute(query, (after, limit)).fetchall()
         return [(position, LISTING.decode(content)) for position, content in rows]
 
-    def checkpoint(self) -> None:
-        """Move what was written from SQLite's write-ahead log to its file, beside the commits: one that did it itself would keep all waiting."""
-        try:
-            _, frames, moved = self._moving.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            if frames > MANY_FRAMES and frames - moved < FEW_FRAMES:
-                self._moving.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
-        except sqlite3.Error as error:
-            raise DatabaseFailed(f"events.db: the write-ahead log cannot be moved on: {error}") from error
-
     def close(self) -> None:
-        self._moving.close()
         self._writing.close()
         self._reading.close()
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from time import monotonic, sleep
 
 from ctl.kit.database import Database, DatabaseFailed
 from reference_apps.fraud.features.shard import BEFORE_ALL, SLOTS
@@ -28,7 +29,7 @@ UPSERT = """INSERT INTO states (name, key, position, content) VALUES (?, ?, ?, ?
     SET position = excluded.position, content = excluded.content WHERE excluded.position > states.position"""
 MOVE = """INSERT INTO slots (slot, position, newest) VALUES (?, ?, ?) ON CONFLICT (slot) DO UPDATE
     SET position = excluded.position, newest = excluded.newest WHERE excluded.position > slots.position"""
-CHUNK = 4_000
+CHUNK = 200
 CACHE = "PRAGMA cache_size=-65536"
 
 
@@ -62,8 +63,8 @@ class Snapshots:
         self._has_states = False
 
     def fetch(self, name: str, key: str) -> bytes | None:
-        """Return what is written of a key. Raises DatabaseFailed."""
-        if not self._has_states and not self._look():
+        """Return what is written of a key. Nothing is before `mark` or `write` found that something is. Raises DatabaseFailed."""
+        if not self._has_states:
             return None
         try:
             found = self._lookups.execute("SELECT content FROM states WHERE name = ? AND key = ?", (name, key)).fetchone()
@@ -83,13 +84,18 @@ class Snapshots:
         with self._database.read() as connection:
             return [(one, other) for one, other in connection.execute("SELECT one, other FROM links")]
 
-    def write(self, slots: int, mark: Mark, states: Sequence[Packed], links: Sequence[tuple[str, str]]) -> None:
-        """Write a snapshot of these slots as of a mark: links first, then keys, the slots' position last. Raises DatabaseFailed."""
+    def write(self, slots: int, mark: Mark, states: Sequence[Packed], links: Sequence[tuple[str, str]], rest: float = 0.0) -> None:
+        """Write a snapshot of these slots as of a mark: links first, then keys, the slots' position last. Raises DatabaseFailed.
+
+        After each piece it rests `rest` times as long as that took.
+        """
         with self._database.write() as connection:
             connection.executemany("INSERT OR IGNORE INTO links (one, other) VALUES (?, ?)", links)
         for begin in range(0, len(states), CHUNK):
+            began = monotonic()
             with self._database.write() as connection:
                 connection.executemany(UPSERT, [(name, key, mark.position, content) for name, key, content in states[begin : begin + CHUNK]])
+            sleep(rest * (monotonic() - began))
         with self._database.write() as connection:
             connection.executemany(MOVE, [(slot, mark.position, mark.newest) for slot in range(SLOTS + 1) if slots >> slot & 1])
         self._has_states = True
@@ -97,7 +103,3 @@ class Snapshots:
     def close(self) -> None:
         self._lookups.close()
         self._database.close()
-
-    def _look(self) -> bool:
-        self._has_states = self._lookups.execute("SELECT EXISTS (SELECT 1 FROM slots)").fetchone()[0] == 1
-        return self._has_states

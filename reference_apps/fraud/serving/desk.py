@@ -37,8 +37,8 @@ GATHER_S = 6.0
 AGAIN_S = 0.02
 WRITE_BEHIND_S = 0.05
 FLOOR_S = 0.25
-SNAPSHOT_S, SNAPSHOT_EVENTS = 5.0, 10_000
-CHECKPOINT_S = 1.0
+SNAPSHOT_S, SNAPSHOT_EVENTS = 15.0, 30_000
+"""How often features are written down at least and at most: who takes over keys replays no more events than that, in two seconds."""
 SNAPSHOT = "fraud snapshot"
 CLOSE_S = 20.0
 
@@ -76,7 +76,7 @@ class Desk:
         """Join the others, replay what is to be owned, and begin to work."""
         began = monotonic()
         await self.circle.join()
-        for work in (self._work, self._write_behind, self._look_after, self._checkpoint, self.circle.watch):
+        for work in (self._work, self._write_behind, self._look_after, self.circle.watch):
             self._spawn(work())
         log.info("serves: position %d, replayed in %.1f s", self.follower.position, monotonic() - began)
 
@@ -94,7 +94,7 @@ class Desk:
             await self._write_judged()
             await self.follower.raise_floor()
             if is_free and self.follower.floor >= self.follower.position:
-                await self.follower.snapshot()
+                await self.follower.snapshot(in_haste=True)
         except DatabaseFailed as error:
             log.error("the last snapshot was not written; the next start replays more: %s", error)
         await self.circle.part()
@@ -240,11 +240,6 @@ class Desk:
                 snapshot_s = monotonic()
                 if not any(task.get_name() == SNAPSHOT for task in self._tasks):
                     self._spawn(self._snapshot(), SNAPSHOT)
-
-    async def _checkpoint(self) -> None:
-        while True:
-            await asyncio.sleep(CHECKPOINT_S)
-            await self._or_later(lambda: asyncio.to_thread(self.log.checkpoint))
 
     async def _snapshot(self) -> None:
         await self._or_later(self.follower.snapshot)

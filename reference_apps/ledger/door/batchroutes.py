@@ -33,7 +33,8 @@ ROUTES: tuple[tuple[str, Any, np.dtype[np.void]], ...] = (("/v1/accounts", batch
 
 def straight(rest: App, desk: Desk) -> Straight:
     """Return the app with the two routes before it: what is in order goes straight to the desk."""
-    return Straight(rest, {("POST", path): _straight(desk, decoder, dtype) for path, decoder, dtype in ROUTES}, most_bytes=MOST_BYTES)
+    routes = {("POST", path): _straight(desk, decoder, dtype) for path, decoder, dtype in ROUTES}
+    return Straight(rest, routes, most_bytes=MOST_BYTES, remedy=f"send at most {MOST_EVENTS} events at once; nothing was changed")
 
 
 def add_batches(app: FastAPI, desk: Desk) -> None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 
@@ -40,7 +41,12 @@ class Identity:
 
 def config(key: str, default: str = "") -> str:
     """Return the config value of `key`: "price.table" is read from MSXF_CONFIG_PRICE_TABLE."""
-    return os.environ.get("MSXF_CONFIG_" + "".join(char if char.isalnum() else "_" for char in key).upper(), default)
+    return os.environ.get(_variable(key), default)
+
+
+@lru_cache(maxsize=1024)
+def _variable(key: str) -> str:
+    return "MSXF_CONFIG_" + "".join(char if char.isalnum() else "_" for char in key).upper()
 
 
 def _port(text: str) -> int:

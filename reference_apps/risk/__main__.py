@@ -34,9 +34,8 @@ def main() -> None:
         challenger = Decider(reading.read(chosen.challenger, today)) if chosen.challenger else None
         in_force = InForce(Decider(package), challenger, chosen.salt, chosen.buckets)
         desk = Desk(in_force, policy.load(config, package), identity.data_dir, Bureaus(calls, chosen.bureaus, chosen.timeouts_s))
-        app = web.build(desk, rehearsal.load(config))
         watch = Watch(identity.data_dir, last=chosen.monitor_last, every_s=chosen.monitor_every_s)
-        monitoring.add(app, watch)
+        app = web.build(desk, rehearsal.load(config), lambda routes: monitoring.add(routes, watch))
     except (BadPackage, policy.BadPolicy, DatabaseFailed, ValueError, OSError) as error:
         raise SystemExit(f"risk does not start: {error}") from error
 

@@ -1,6 +1,7 @@
 """Risk's HTTP door: validates, has it decided and logged, answers with the logged bytes. Any instance may be asked."""
 
 import json
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query
@@ -8,11 +9,11 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from ctl.kit.database import DatabaseFailed
-from ctl.kit.fastapi_problems import answer_problems, problem_answer
+from ctl.kit.fastapi_problems import answer_problems, from_validation, problem_answer
 from ctl.kit.problem import Problem
+from ctl.kit.straight import Answer, Headers, Straight
 from reference_apps.risk import views
 from reference_apps.risk.bodies import DecisionBody
 from reference_apps.risk.desk import Desk
@@ -23,8 +24,8 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 After = Annotated[int, Query(ge=0, lt=2**63)]
 
 
-def build(desk: Desk, rehearsal: Rehearsal) -> FastAPI:
-    """Return the app over a desk."""
+def build(desk: Desk, rehearsal: Rehearsal, more: Callable[[FastAPI], None] = lambda _: None) -> Straight:
+    """Return the app over a desk; `more` adds further routes."""
     app = FastAPI(title="risk", version="2", docs_url=None, redoc_url=None)
     answer_problems(app)
 
@@ -33,15 +34,13 @@ def build(desk: Desk, rehearsal: Rehearsal) -> FastAPI:
         return problem_answer(Problem(503, "log_unavailable", f"the decision log cannot be read: {error}", remedy="ask again"))
 
     @app.post("/v1/decisions")
-    async def make(body: DecisionBody) -> Response:
+    async def make(body: DecisionBody) -> None:
+        """Decide, log the decision durably, and answer with the logged bytes."""
+
+    async def make_straight(_: Headers, content: bytes) -> Answer:
+        body = _body(content)
         await rehearsal.play()
-        return _answer((await desk.decide(body)).output)
-
-    async def make_at_once(request: Request) -> Response:
-        """The same without the framework's way there, which costs as much as a decision; that one stays to describe the route."""
-        return await make(_body(await request.body()))
-
-    app.router.routes.insert(0, Route("/v1/decisions", make_at_once, methods=["POST"]))
+        return Answer(200, (await desk.decide(body)).output)
 
     @app.get("/v1/decisions")
     def list_decisions(limit: Limit = 100, after: After = 0) -> dict[str, Any]:
@@ -62,15 +61,16 @@ def build(desk: Desk, rehearsal: Rehearsal) -> FastAPI:
         held = desk.in_force
         return views.package(held.decider.package, desk.policy.table, held.challenger.package if held.challenger else None)
 
-    return app
+    more(app)
+    return Straight(app, {("POST", "/v1/decisions"): make_straight})
 
 
 def _body(content: bytes) -> DecisionBody:
-    """Read a body. Raises RequestValidationError."""
+    """Read a body. Raises Problem (422)."""
     try:
         return DecisionBody.model_validate_json(content)
     except ValidationError as error:
-        raise RequestValidationError(error.errors()) from error
+        raise from_validation(RequestValidationError(error.errors())) from error
 
 
 def _answer(content: bytes) -> Response:

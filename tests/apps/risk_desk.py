@@ -62,8 +62,8 @@ def on_desk(data: Path, in_force: InForce, work: Work, calls: Said | None = None
     return asyncio.run(run())
 
 
-def app(desk: Desk) -> Any:
-    return web.build(desk, rehearsal.Rehearsal())
+def app(desk: Desk, more: Callable[[Any], None] = lambda _: None) -> Any:
+    return web.build(desk, rehearsal.Rehearsal(), more)
 
 
 def body(dice: Random, number: int) -> DecisionBody:

@@ -301,8 +301,7 @@ class TestLog:
 
     def test_the_route(self, tmp_path: Path) -> None:
         async def work(desk: Any) -> Any:
-            door = app(desk)
-            monitoring.add(door, Watch(tmp_path, every_s=0))
+            door = app(desk, lambda routes: monitoring.add(routes, Watch(tmp_path, every_s=0)))
             await ask_asgi(door, "POST", "/v1/decisions", MIKE)
             return await ask_asgi(door, "GET", "/v1/monitoring")
 

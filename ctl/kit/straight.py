@@ -39,12 +39,12 @@ class Straight:
     """
 
     def __init__(self, rest: App, routes: Mapping[tuple[str, str], Handler], *, most_bytes: int = MOST_BYTES, remedy: str = REMEDY) -> None:
-        self._rest, self._routes, self._most_bytes, self._remedy = rest, dict(routes), most_bytes, remedy
+        self.rest, self._routes, self._most_bytes, self._remedy = rest, dict(routes), most_bytes, remedy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         handler = self._routes.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
         if handler is None:
-            await self._rest(scope, receive, send)
+            await self.rest(scope, receive, send)
             return
         scope["route"] = scope["path"]
         content = b""
@@ -54,7 +54,7 @@ class Straight:
         except Problem as problem:
             answer = refusal(problem)
         if answer is None:
-            await self._rest(scope, _again(content, receive), send)
+            await self.rest(scope, _again(content, receive), send)
         else:
             await respond(send, answer.status, answer.content, kind=answer.kind, headers=answer.headers)
 

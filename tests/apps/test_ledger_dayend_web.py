@@ -53,7 +53,7 @@ async def ended(ask: Ask, app: Any, day: date, key: str = "") -> Any:
     """End a day and wait for it."""
     began = await ask("POST", "/v1/day-ends", {"day": day.isoformat()}, key=key or f"end-{day}")
     assert began.status in (200, 202), began.body
-    await app.state.day_run.finished()
+    await app.rest.state.day_run.finished()
     return (await ask("GET", f"/v1/day-ends/{day}")).body
 
 
@@ -65,7 +65,7 @@ def test_a_day_ends_once_with_a_report_that_is_kept(tmp_path: Path) -> None:
             assert (await ask("POST", f"/v1/loans/{loans[0]}/repayments", paid, key="p0")).status == 201
             first = await ask("POST", "/v1/day-ends", {"day": "2026-11-27"}, key="e")
             assert (first.status, first.body["state"], first.body["stage"]) == (202, "running", "accrual")
-            await app.state.day_run.finished()
+            await app.rest.state.day_run.finished()
             report = (await ask("GET", "/v1/day-ends/2026-11-27")).body
             assert (report["state"], report["loans"], report["checks"]["ok"]) == ("done", 3, True)
             assert [row["loans"] for row in report["ageing"]] == [0, 1, 2, 0, 0, 0]
@@ -201,7 +201,7 @@ def test_killed_before_any_step_it_goes_on_to_the_same_books(tmp_path: Path) -> 
 def test_requests_go_between_the_steps(tmp_path: Path) -> None:
     async def story() -> None:
         async with service(tmp_path / "ledger.db") as (ask, _, app):
-            app.state.day_run.most_loans = 1
+            app.rest.state.day_run.most_loans = 1
             loans = await lend(ask, 6)
             await ask("POST", "/v1/day-ends", {"day": "2026-11-27"}, key="e")
             stages = []
@@ -212,7 +212,7 @@ def test_requests_go_between_the_steps(tmp_path: Path) -> None:
             assert stages[0]["state"] == "running"
             other = await ask("POST", "/v1/day-ends", {"day": "2026-11-28"}, key="other")
             assert other.status in (202, 409)
-            await app.state.day_run.finished()
+            await app.rest.state.day_run.finished()
             report = await ended(ask, app, EVE)
             assert (report["state"], report["checks"]["ok"]) == ("done", True)
             assert sum(row["loans"] for row in report["ageing"]) == 6
@@ -223,7 +223,7 @@ def test_requests_go_between_the_steps(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_whole_steps_and_the_run_goes_on_when_there_is_room(tmp_path: Path) -> None:
     async def story() -> None:
         async with service(tmp_path / "ledger.db") as (ask, desk, app):
-            app.state.day_run.most_loans = 2
+            app.rest.state.day_run.most_loans = 2
             await lend(ask, 6)
             journal = desk._journal
             assert journal is not None

@@ -6,16 +6,15 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import Body, FastAPI, Response
 
-from ctl.kit.door import App
 from ctl.kit.problem import Problem
 from ctl.kit.straight import Answer as Said
-from ctl.kit.straight import Handler, Headers, Straight, header
+from ctl.kit.straight import Handler, Headers, header
 from reference_apps.ledger.algebra import core, layout
 from reference_apps.ledger.algebra.layout import ACCOUNT, TRANSFER, Batch, Records
 from reference_apps.ledger.algebra.model import Account, Transfer
 from reference_apps.ledger.books import Books
 from reference_apps.ledger.door import batches
-from reference_apps.ledger.door.batches import MOST_BYTES, MOST_EVENTS, Events
+from reference_apps.ledger.door.batches import MOST_EVENTS, Events
 from reference_apps.ledger.door.bodies import AccountBody, TransferBody
 from reference_apps.ledger.keeping import bulkwork
 from reference_apps.ledger.keeping.bulkwork import Bulk, Outcome
@@ -31,10 +30,9 @@ CONTROL = np.array(sorted(CONTROL_IDS), np.uint64)
 ROUTES: tuple[tuple[str, Any, np.dtype[np.void]], ...] = (("/v1/accounts", batches.ACCOUNTS, ACCOUNT), ("/v1/transfers", batches.TRANSFERS, TRANSFER))
 
 
-def straight(rest: App, desk: Desk) -> Straight:
-    """Return the app with the two routes before it: what is in order goes straight to the desk."""
-    routes = {("POST", path): _straight(desk, decoder, dtype) for path, decoder, dtype in ROUTES}
-    return Straight(rest, routes, most_bytes=MOST_BYTES, remedy=f"send at most {MOST_EVENTS} events at once; nothing was changed")
+def straight(desk: Desk) -> dict[tuple[str, str], Handler]:
+    """Return the two routes past the framework: what is in order goes straight to the desk."""
+    return {("POST", path): _straight(desk, decoder, dtype) for path, decoder, dtype in ROUTES}
 
 
 def add_batches(app: FastAPI, desk: Desk) -> None:

@@ -1,14 +1,19 @@
 """The routes that lend and look at loans: each validates, hands the work to the desk under its Idempotency-Key, answers."""
 
+import re
 from collections.abc import Callable
 from datetime import date
 from itertools import islice
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import FastAPI, Header, Query
 from fastapi.responses import JSONResponse
+from pydantic import ValidationError
 
 from ctl.kit.problem import Problem
+from ctl.kit.straight import Answer as Said
+from ctl.kit.straight import Handler, Headers, header
 from reference_apps.ledger.books import Books
 from reference_apps.ledger.door import loanviews
 from reference_apps.ledger.door.loanbodies import LoanBody, QuoteBody
@@ -19,7 +24,8 @@ from reference_apps.ledger.keeping.reply import Key
 from reference_apps.ledger.loans import cap, lending, quoting
 from reference_apps.ledger.loans.loan import Loan, Terms
 
-IdempotencyKey = Annotated[str, Header(min_length=1, max_length=200, pattern="^[!-~]+$")]
+KEY = re.compile(r"[!-~]{1,200}")
+IdempotencyKey = Annotated[str, Header(pattern=f"^{KEY.pattern}$")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Number = Annotated[int, Query(ge=0)]
 On = Annotated[date | None, Query(ge=date(2000, 1, 1), le=date(2200, 12, 31))]
@@ -70,6 +76,24 @@ def add_loans(app: FastAPI, desk: Desk, today: Callable[[], date], policy: Polic
     @app.get("/v1/loans/{loan_id}/history")
     async def history(loan_id: str, limit: Limit = 100, after: Number = 0) -> dict[str, Any]:
         return _page(loanviews.history(find(desk.books, loan_id), after, limit), limit)
+
+
+def straight(desk: Desk, today: Callable[[], date], policy: Policy) -> Handler:
+    """Return the lending of a loan past the framework; what is not in order is left to it."""
+
+    async def disburse(headers: Headers, content: bytes) -> Said | None:
+        value = header(headers, b"idempotency-key").decode("latin-1")
+        if not KEY.fullmatch(value):
+            return None
+        try:
+            body = LoanBody.model_validate_json(content)
+        except ValidationError:
+            return None
+        key = reply.key(body.tenant, "POST /v1/loans", value, body.asked())
+        status, answer = await desk.submit(_disbursing(key, body, today(), policy), key)
+        return Said(status, msgspec.json.encode(answer))
+
+    return disburse
 
 
 def _page(items: list[dict[str, Any]], limit: int) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from reference_apps.ledger.algebra.model import LAST_NS, U128, Account
 from reference_apps.ledger.algebra.transfertable import Wanted
 from reference_apps.ledger.closing import dayrun
 from reference_apps.ledger.door import batchroutes, dayroutes, liferoutes, loanroutes, moments, statements, views
+from reference_apps.ledger.door.batches import MOST_BYTES, MOST_EVENTS
 from reference_apps.ledger.door.loanroutes import Limit
 from reference_apps.ledger.door.policy import NO_POLICY, Policy
 from reference_apps.ledger.keeping import journals
@@ -55,7 +56,8 @@ def build(desk: Desk, today: Callable[[], date] = today, policy: Policy = NO_POL
     _accounts(app, desk)
     _transfers(app, desk)
     _control(app, desk)
-    return batchroutes.straight(app, desk)
+    hot = batchroutes.straight(desk) | {("POST", "/v1/loans"): loanroutes.straight(desk, today, policy)}
+    return Straight(app, hot, most_bytes=MOST_BYTES, remedy=f"send at most {MOST_EVENTS} events at once; nothing was changed")
 
 
 def _accounts(app: FastAPI, desk: Desk) -> None:

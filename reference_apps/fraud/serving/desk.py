@@ -39,8 +39,8 @@ GATHER_S = 6.0
 AGAIN_S = 0.02
 WRITE_BEHIND_S = 0.05
 FLOOR_S = 0.25
-SNAPSHOT_S, SNAPSHOT_EVENTS = 15.0, 30_000
-"""How often features are written down at least and at most: who takes over keys replays no more events than that, in two seconds."""
+SNAPSHOT_S, SNAPSHOT_EVENTS = 10.0, 15_000
+"""How often features are written down at least and at most: who takes over keys replays no more events than that, in two or three seconds."""
 SNAPSHOT = "fraud snapshot"
 CLOSE_S = 20.0
 

@@ -157,6 +157,7 @@ def memory_doors(catalog: CatalogSnapshot, clock: Clock, *, start_s: float = 1.0
     from ctl.backends.traffic.memory import MemoryTraffic
 
     journal = memory.MemoryJournal()
+    rollouts = memory.MemoryRollouts(journal)
     return Doors(
         runtime=MemoryRuntime(clock, start_s=start_s),
         traffic=MemoryTraffic(clock),
@@ -165,7 +166,8 @@ def memory_doors(catalog: CatalogSnapshot, clock: Clock, *, start_s: float = 1.0
         catalog=MemoryCatalog(catalog.services.values(), environment=catalog.environment),
         artifacts=MemoryArtifacts(clock),
         releases=memory.MemoryReleases(),
-        rollouts=memory.MemoryRollouts(journal),
+        rollouts=rollouts,
+        findings=memory.MemoryFindings(journal, rollouts),
         targets=memory.MemoryTargets(),
         journal=journal,
         leases=memory.MemoryLeases(),
@@ -204,6 +206,7 @@ def _machinery(settings: Settings, *, supervise: bool) -> Machinery:
     from ctl.backends.runtimes.local.starting import Supplies
     from ctl.backends.store.access import SqlAnswers, SqlTokens
     from ctl.backends.store.engine import open_engine
+    from ctl.backends.store.findings import SqlFindings
     from ctl.backends.store.fleet import SqlRegistry, SqlTargets
     from ctl.backends.store.journal import SqlJournal
     from ctl.backends.store.leases import SqlLeases
@@ -224,6 +227,7 @@ def _machinery(settings: Settings, *, supervise: bool) -> Machinery:
         artifacts=artifacts,
         releases=SqlReleases(database),
         rollouts=SqlRollouts(database),
+        findings=SqlFindings(database),
         targets=SqlTargets(database),
         journal=SqlJournal(database),
         leases=SqlLeases(database),

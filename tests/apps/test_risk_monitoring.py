@@ -22,10 +22,10 @@ from reference_apps.risk.deciding.decider import Decider
 from reference_apps.risk.desk import InForce
 from reference_apps.risk.keeping.log import DecisionLog, Entry, Shadow
 from reference_apps.risk.measures import drift
-from reference_apps.risk.monitoring import gathering, judging, views, watching
+from reference_apps.risk.monitoring import finding, gathering, judging, views
 from reference_apps.risk.monitoring import web as monitoring
 from reference_apps.risk.monitoring.model import Case, Known, Reference, Report
-from reference_apps.risk.monitoring.watching import Watch
+from reference_apps.risk.monitoring.watching import Pace, Watch
 from reference_apps.risk.packages import reading, writing
 from reference_apps.risk.packages.model import Package, Scaling
 from reference_apps.risk.packages.shelf import Shelf
@@ -182,7 +182,7 @@ class TestOutcomes:
 
 @pytest.fixture
 def watched() -> Iterator[Watch]:
-    watch = Watch(Path("unused"), every_s=0)
+    watch = Watch(Path("unused"), Pace(every_s=0))
     yield watch
     watch.tell(Report(decisions=0, rows=(), vintages=()))
 
@@ -230,13 +230,13 @@ class TestWatch:
                 loop.call_soon_threadsafe(looked.set)
                 return found or Report(decisions=0, rows=(), vintages=())
 
-            watch = Watch(Path("unused"), every_s=0.001, gather=gather)
+            watch = Watch(Path("unused"), Pace(every_s=0.001), gather=gather)
             watch.start()
             await asyncio.wait_for(looked.wait(), 20)
             await watch.stop()
 
         asyncio.run(watch())
-        Watch(Path("unused"), every_s=0).tell(Report(decisions=0, rows=(), vintages=()))
+        Watch(Path("unused"), Pace(every_s=0)).tell(Report(decisions=0, rows=(), vintages=()))
 
 
 def trained_package() -> Package:
@@ -301,7 +301,7 @@ class TestLog:
 
     def test_the_route(self, tmp_path: Path) -> None:
         async def work(desk: Any) -> Any:
-            door = app(desk, lambda routes: monitoring.add(routes, Watch(tmp_path, every_s=0)))
+            door = app(desk, lambda routes: monitoring.add(routes, Watch(tmp_path, Pace(every_s=0))))
             await ask_asgi(door, "POST", "/v1/decisions", MIKE)
             return await ask_asgi(door, "GET", "/v1/monitoring")
 
@@ -319,4 +319,4 @@ def test_a_report_for_people() -> None:
     assert "champion P" in text
     assert "scorecard  *      *        1,500" in text
     assert "2027-01  1,500  150   10.0%" in text
-    assert watching.said(report(cases(1500, 60.0)).rows[2]).startswith("the champion's scorecard has drifted in cash / thin: PSI ")
+    assert finding.said(report(cases(1500, 60.0)).rows[2]).startswith("the champion's scorecard has drifted in cash / thin: PSI ")

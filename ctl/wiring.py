@@ -21,6 +21,7 @@ from ctl.control.plane import ControlPlane
 from ctl.control.tick import Ticker
 from ctl.decide import catalog_rules
 from ctl.model.access import Caller, Role
+from ctl.model.finding import Asks
 from ctl.model.fleet import Instance
 from ctl.model.service import CatalogSnapshot
 from ctl.model.view import MistakeView
@@ -99,6 +100,8 @@ class Station:
             phases[one.phase.value] = phases.get(one.phase.value, 0) + 1
         gauges = {f'msxfctl_instances{{phase="{phase}"}}': count for phase, count in sorted(phases.items())}
         gauges |= {"msxfctl_services": len(wanted.catalog.services), "msxfctl_rollouts_active": len(wanted.current)}
+        standing = [one for concerns in wanted.concerns.values() for one in concerns.standing if one.release == wanted.stable.get(concerns.service)]
+        gauges |= {f'msxfctl_findings{{asks="{asks}"}}': sum(one.finding.asks is asks for one in standing) for asks in Asks}
         gauges |= {"msxfctl_loop_rounds": self.loop.rounds, "msxfctl_loop_ticks": self.loop.ticks}
         return {name: float(value) for name, value in gauges.items()}
 

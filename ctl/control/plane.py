@@ -118,6 +118,7 @@ class ControlPlane:
         stable = draft.rollout.from_release
         before = self._doors.releases.get(service, stable) if stable else None
         checks = [f"artifact {release.digest[:19]} verified", f"tier {known.tier}, {self._desired.read().catalog.environment}: no approval needed"]
+        checks += self._known_of(known, release.id)
         changes = releasing.config_changes(before, release)
         return views.plan(self._releasing.plan(draft), draft.rollout, draft.situation, changes, checks, release.digest)
 
@@ -239,6 +240,12 @@ class ControlPlane:
 
     def _look(self) -> tuple[Wanted, Fleet]:
         return self._desired.read(), self._observer.look()
+
+    def _known_of(self, known: Service, release: str) -> list[str]:
+        """Return what a plan should say of a release about which something stands."""
+        wanted, fleet = self._look()
+        found = finding.grave(findings.settle(known, wanted, fleet, self._doors).now, release, known.rollout)
+        return [f"not promoted until its instances say that it is over: {found.finding.said}"] if found else []
 
     def _found(self, wanted: Wanted, fleet: Fleet) -> list[dict[str, str]]:
         """Return a need for every service of which something that runs asks for action, unless msxfctl is going back from it already."""

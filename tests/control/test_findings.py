@@ -224,6 +224,7 @@ class TestGoingBack:
         stage = live(ROLLBACK, v110=DRIFTED)
         stage.go(until=lambda: stage.stable() == "1.0.0")
         stage.words = {}
+        assert stage.plane.plan("risk", "1.1.0")["checks"][-1] == f"not promoted until its instances say that it is over: {SAID}"
         again = stage.plane.deploy("risk", "1.1.0")["id"]
         stage.settle(for_s=30)
         assert stage.plane.rollout(again)["phase"] == "judging", "nothing has been said that would speak for it"

@@ -320,6 +320,13 @@ class TestFinding:
         both = judging.report([*cases(2000, 60.0), *cases(2000, package="Q")], {"P": reference(), "Q": reference()}, {}).rows
         assert finding.findings(both, Carried(champion="Q", release="Q")) == []
 
+    def test_what_a_challenger_showed_is_known_when_a_release_makes_it_champion(self) -> None:
+        seen = report(cases(2000, 60.0, role="challenger")).rows
+        assert finding.findings(seen, Carried(champion="Q", release="Q", challenger="P")) is None, "of the champion nothing is known"
+        found = finding.findings(seen, Carried(champion="P", release="P"))
+        assert found is not None
+        assert {(each.asks, each.subject.split(" ")[0]) for each in found} == {("act", "challenger")}
+
     def test_no_release_can_take_a_published_package_back(self) -> None:
         found = finding.findings(report(cases(2000, 60.0)).rows, Carried(champion="P", release="shipped"))
         assert found is not None

@@ -84,7 +84,7 @@ class Watch:
                 self._say(row)
         self._acting = acting
         health.note("; ".join(said(row) for row in drifted), part=PART)
-        health.findings(findings(rows, carried, self._pace.min_n) if carried else None, part=PART)
+        health.findings(findings(report.rows, carried, self._pace.min_n) if carried else None, part=PART)
 
     def _say(self, row: Row) -> None:
         self._events.labels(row.role, row.model).inc()

@@ -3,7 +3,7 @@
 import logging
 from dataclasses import replace
 
-from ctl.control import notes
+from ctl.control import notes, views
 from ctl.control.desired import Desired, Wanted
 from ctl.control.doors import Doors
 from ctl.control.fences import Fences
@@ -126,6 +126,25 @@ def case_of(doors: Doors, service: Service, concerns: Concerns) -> Case:
     active = [one for one in reversed(history) if one.is_active]
     stable = next((one.to_release for one in history if one.phase is Phase.CERTIFIED), None)
     return Case(concerns=concerns, policy=service.rollout, stable=stable, current=active[0] if active else None, history=history)
+
+
+def needs(doors: Doors, wanted: Wanted, fleet: Fleet) -> list[dict[str, str]]:
+    """Return a need for every service of which something that runs asks for action, unless msxfctl is going back from it already."""
+    found = []
+    for service in wanted.catalog.services.values():
+        current, stands = wanted.current.get(service.name), settle(service, wanted, fleet, doors).now
+        one = finding.suspect(without_history(service, wanted, stands)) if stands.standing else None
+        if one is not None and not (current and current.finding):
+            way = "abort" if current and current.to_release == one.release else "rollback"
+            why = f"{views.version_of(one.release)}: {one.finding.said}; {follows(doors, service, stands, one)}"
+            found.append({"service": service.name, "state": "finding", "why": why, "next": f"msxfctl {way} {service.name}"})
+    return found
+
+
+def warnings(doors: Doors, service: Service, wanted: Wanted, fleet: Fleet, release: str) -> list[str]:
+    """Return what a plan should say of a release about which something stands."""
+    one = finding.grave(settle(service, wanted, fleet, doors).now, release, service.rollout)
+    return [f"not promoted until its instances say that it is over: {one.finding.said}"] if one else []
 
 
 def _acts(answer: Answer) -> bool:

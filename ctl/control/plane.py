@@ -14,7 +14,7 @@ from ctl.control.fences import Fences
 from ctl.control.notes import phase_note
 from ctl.control.observe import Observer, held
 from ctl.control.releasing import Releasing, Request
-from ctl.decide import finding, verbs
+from ctl.decide import verbs
 from ctl.errors import BadInput, NotFound, Refused, StaleRevision
 from ctl.model.access import Caller
 from ctl.model.event import Note
@@ -80,7 +80,7 @@ class ControlPlane:
             services=len(rows),
             instances=len(members),
             ready=sum(1 for one in members if one.phase is InstancePhase.READY),
-            needs=[_need(row) for row in rows if row["state"] in ("paused", "degraded", "down")] + self._found(wanted, fleet),
+            needs=[_need(row) for row in rows if row["state"] in ("paused", "degraded", "down")] + findings.needs(self._doors, wanted, fleet),
             rolling=[self._view(one) for one in wanted.current.values()],
             gateway=self._doors.traffic.address(),
             daemon={"holder": self._doors.holder, "now": self._doors.clock.now().isoformat()},
@@ -118,7 +118,7 @@ class ControlPlane:
         stable = draft.rollout.from_release
         before = self._doors.releases.get(service, stable) if stable else None
         checks = [f"artifact {release.digest[:19]} verified", f"tier {known.tier}, {self._desired.read().catalog.environment}: no approval needed"]
-        checks += self._known_of(known, release.id)
+        checks += findings.warnings(self._doors, known, *self._look(), release.id)
         changes = releasing.config_changes(before, release)
         return views.plan(self._releasing.plan(draft), draft.rollout, draft.situation, changes, checks, release.digest)
 
@@ -240,25 +240,6 @@ class ControlPlane:
 
     def _look(self) -> tuple[Wanted, Fleet]:
         return self._desired.read(), self._observer.look()
-
-    def _known_of(self, known: Service, release: str) -> list[str]:
-        """Return what a plan should say of a release about which something stands."""
-        wanted, fleet = self._look()
-        found = finding.grave(findings.settle(known, wanted, fleet, self._doors).now, release, known.rollout)
-        return [f"not promoted until its instances say that it is over: {found.finding.said}"] if found else []
-
-    def _found(self, wanted: Wanted, fleet: Fleet) -> list[dict[str, str]]:
-        """Return a need for every service of which something that runs asks for action, unless msxfctl is going back from it already."""
-        needs = []
-        for known in wanted.catalog.services.values():
-            current = wanted.current.get(known.name)
-            stands = findings.settle(known, wanted, fleet, self._doors).now
-            found = finding.suspect(findings.without_history(known, wanted, stands)) if stands.standing else None
-            if found is not None and not (current and current.finding):
-                way = f"msxfctl abort {known.name}" if current and current.to_release == found.release else f"msxfctl rollback {known.name}"
-                why = f"{views.version_of(found.release)}: {found.finding.said}; {findings.follows(self._doors, known, stands, found)}"
-                needs.append({"service": known.name, "state": "finding", "why": why, "next": way})
-        return needs
 
     def _known(self, name: str, wanted: Wanted) -> Service:
         found = wanted.catalog.services.get(name)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from ctl.model.access import Token
 from ctl.model.event import Event, Note
+from ctl.model.finding import Concerns
 from ctl.model.fleet import Group, Reading, RegistryEntry, Routes
 from ctl.model.release import Artifact, Release
 from ctl.model.rollout import Rollout
@@ -172,6 +173,21 @@ class Rollouts(Protocol):
 
         Raises StaleRevision when the stored version is not `rollout.version`, when a higher fence has been seen for the service, when the stored
         phase is terminal, or when a new rollout's revision exists.
+        """
+        ...
+
+
+class Findings(Protocol):
+    """What stands about each service's releases, as its instances have found it themselves."""
+
+    def all(self) -> Mapping[str, Concerns]:
+        """Return it by service; a service about which nothing has ever stood has no entry."""
+        ...
+
+    def save(self, concerns: Concerns, fence: int, notes: Sequence[Note] = ()) -> Concerns:
+        """Store what stands now and return it with `version` grown by one. `notes` are journalled in the same write.
+
+        Raises StaleRevision when the stored version is not `concerns.version`, or when a higher fence has been seen for the service.
         """
         ...
 

@@ -21,6 +21,7 @@ from ctl.control.plane import ControlPlane
 from ctl.control.tick import Ticker
 from ctl.decide import catalog_rules
 from ctl.model.access import Caller, Role
+from ctl.model.finding import Asks
 from ctl.model.fleet import Instance
 from ctl.model.service import CatalogSnapshot
 from ctl.model.view import MistakeView
@@ -99,6 +100,8 @@ class Station:
             phases[one.phase.value] = phases.get(one.phase.value, 0) + 1
         gauges = {f'msxfctl_instances{{phase="{phase}"}}': count for phase, count in sorted(phases.items())}
         gauges |= {"msxfctl_services": len(wanted.catalog.services), "msxfctl_rollouts_active": len(wanted.current)}
+        standing = [one for concerns in wanted.concerns.values() for one in concerns.standing if one.release == wanted.stable.get(concerns.service)]
+        gauges |= {f'msxfctl_findings{{asks="{asks}"}}': sum(one.finding.asks is asks for one in standing) for asks in Asks}
         gauges |= {"msxfctl_loop_rounds": self.loop.rounds, "msxfctl_loop_ticks": self.loop.ticks}
         return {name: float(value) for name, value in gauges.items()}
 
@@ -157,6 +160,7 @@ def memory_doors(catalog: CatalogSnapshot, clock: Clock, *, start_s: float = 1.0
     from ctl.backends.traffic.memory import MemoryTraffic
 
     journal = memory.MemoryJournal()
+    rollouts = memory.MemoryRollouts(journal)
     return Doors(
         runtime=MemoryRuntime(clock, start_s=start_s),
         traffic=MemoryTraffic(clock),
@@ -165,7 +169,8 @@ def memory_doors(catalog: CatalogSnapshot, clock: Clock, *, start_s: float = 1.0
         catalog=MemoryCatalog(catalog.services.values(), environment=catalog.environment),
         artifacts=MemoryArtifacts(clock),
         releases=memory.MemoryReleases(),
-        rollouts=memory.MemoryRollouts(journal),
+        rollouts=rollouts,
+        findings=memory.MemoryFindings(journal, rollouts),
         targets=memory.MemoryTargets(),
         journal=journal,
         leases=memory.MemoryLeases(),
@@ -204,6 +209,7 @@ def _machinery(settings: Settings, *, supervise: bool) -> Machinery:
     from ctl.backends.runtimes.local.starting import Supplies
     from ctl.backends.store.access import SqlAnswers, SqlTokens
     from ctl.backends.store.engine import open_engine
+    from ctl.backends.store.findings import SqlFindings
     from ctl.backends.store.fleet import SqlRegistry, SqlTargets
     from ctl.backends.store.journal import SqlJournal
     from ctl.backends.store.leases import SqlLeases
@@ -224,6 +230,7 @@ def _machinery(settings: Settings, *, supervise: bool) -> Machinery:
         artifacts=artifacts,
         releases=SqlReleases(database),
         rollouts=SqlRollouts(database),
+        findings=SqlFindings(database),
         targets=SqlTargets(database),
         journal=SqlJournal(database),
         leases=SqlLeases(database),

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from ctl.control.doors import Doors
 from ctl.errors import BadInput
+from ctl.model.finding import Concerns
 from ctl.model.rollout import Rollout
 from ctl.model.service import CatalogSnapshot, Service
 
@@ -24,6 +25,7 @@ class Wanted:
     queued: Mapping[str, Rollout]
     stable: Mapping[str, str]
     targets: Mapping[str, int]
+    concerns: Mapping[str, Concerns]
 
     def count(self, service: Service) -> int:
         """Return how many instances are wanted: an operator's target, or else the catalog's number."""
@@ -38,6 +40,7 @@ class Desired:
         self._lock = threading.Lock()
         self._stable: Mapping[str, str] = {}
         self._targets: Mapping[str, int] = {}
+        self._concerns: Mapping[str, Concerns] = {}
         self._catalog: CatalogSnapshot | None = None
         self._read_at: datetime | None = None
 
@@ -52,13 +55,16 @@ class Desired:
         with self._lock:
             self._refresh()
             assert self._catalog is not None
-            return Wanted(catalog=self._catalog, current=current, queued=queued, stable=self._stable, targets=self._targets)
+            return Wanted(
+                catalog=self._catalog, current=current, queued=queued, stable=self._stable, targets=self._targets, concerns=self._concerns
+            )
 
     def _refresh(self) -> None:
         now = self._doors.clock.now()
         if self._catalog is not None and self._read_at is not None and now - self._read_at < STALE_AFTER:
             return
         self._stable, self._targets = self._doors.rollouts.stable(), self._doors.targets.all()
+        self._concerns = self._doors.findings.all()
         self._catalog = self._newest_catalog()
         self._read_at = now
 

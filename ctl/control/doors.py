@@ -8,6 +8,7 @@ from ctl.ports import (
     Artifacts,
     Catalog,
     Clock,
+    Findings,
     Journal,
     Leases,
     Metrics,
@@ -33,6 +34,7 @@ class Doors:
     artifacts: Artifacts
     releases: Releases
     rollouts: Rollouts
+    findings: Findings
     targets: Targets
     journal: Journal
     leases: Leases

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from ctl.control.desired import Wanted
 from ctl.control.doors import Doors
+from ctl.decide import finding
 from ctl.errors import BackendError
+from ctl.model.finding import Concerns
 from ctl.model.fleet import Fleet, Reading, RegistryEntry, Routes
 from ctl.model.rollout import Rollout
 from ctl.model.service import Service
@@ -56,6 +58,7 @@ class Observer:
             registered=registered,
             readings=self._readings(rollout) if rollout else (),
             queued=service.name in wanted.queued,
+            held=held(service, wanted, fleet),
             now=self._doors.clock.now(),
         )
 
@@ -72,6 +75,15 @@ class Observer:
         except BackendError as error:
             log.warning("the registry cannot be asked, its entries stay as they are: %s", error.message)
             return UNKNOWN
+
+
+def held(service: Service, wanted: Wanted, fleet: Fleet) -> str:
+    """Say why the service's rollout may not be promoted now; empty: it may."""
+    rollout = wanted.current.get(service.name)
+    if rollout is None:
+        return ""
+    before = wanted.concerns.get(service.name) or Concerns(service=service.name)
+    return finding.held(finding.settle(before, fleet.groups.get(service.name, ()), fleet.observed_at).now, rollout, service.rollout)
 
 
 UNKNOWN: Mapping[str, tuple[RegistryEntry, ...]] = {}

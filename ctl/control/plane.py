@@ -7,13 +7,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ctl.control import access, doctor, mapping, reading_logs, releasing, views
+from ctl.control import access, doctor, findings, mapping, reading_logs, releasing, views
 from ctl.control.desired import Desired, Wanted
 from ctl.control.doors import Doors, Signals
 from ctl.control.fences import Fences
-from ctl.control.observe import Observer
+from ctl.control.notes import phase_note
+from ctl.control.observe import Observer, held
 from ctl.control.releasing import Releasing, Request
-from ctl.control.tick import phase_note
 from ctl.decide import verbs
 from ctl.errors import BadInput, NotFound, Refused, StaleRevision
 from ctl.model.access import Caller
@@ -67,8 +67,9 @@ class ControlPlane:
         wanted, fleet = self._look()
         known = self._known(name, wanted)
         current = wanted.current.get(name)
-        dependents = mapping.impact(wanted.catalog, name)["direct"]
-        return views.service(known, wanted, fleet, self._view(current) if current else None, dependents)
+        stands = findings.settle(known, wanted, fleet, self._doors).now
+        found = [views.finding(one, findings.follows(self._doors, known, stands, one)) for one in stands.standing]
+        return views.service(known, wanted, fleet, self._view(current) if current else None, found)
 
     def status(self) -> StatusView:
         wanted, fleet = self._look()
@@ -79,7 +80,7 @@ class ControlPlane:
             services=len(rows),
             instances=len(members),
             ready=sum(1 for one in members if one.phase is InstancePhase.READY),
-            needs=[_need(row) for row in rows if row["state"] in ("paused", "degraded", "down")],
+            needs=[_need(row) for row in rows if row["state"] in ("paused", "degraded", "down")] + findings.needs(self._doors, wanted, fleet),
             rolling=[self._view(one) for one in wanted.current.values()],
             gateway=self._doors.traffic.address(),
             daemon={"holder": self._doors.holder, "now": self._doors.clock.now().isoformat()},
@@ -117,6 +118,7 @@ class ControlPlane:
         stable = draft.rollout.from_release
         before = self._doors.releases.get(service, stable) if stable else None
         checks = [f"artifact {release.digest[:19]} verified", f"tier {known.tier}, {self._desired.read().catalog.environment}: no approval needed"]
+        checks += findings.warnings(self._doors, known, *self._look(), release.id)
         changes = releasing.config_changes(before, release)
         return views.plan(self._releasing.plan(draft), draft.rollout, draft.situation, changes, checks, release.digest)
 
@@ -161,7 +163,9 @@ class ControlPlane:
         return self._change(service, verbs.resume, reason)
 
     def promote(self, service: str, *, full: bool = False, reason: str = "") -> RolloutView:
-        return self._change(service, lambda one, now: verbs.promote(one, now, full=full), reason)
+        wanted, fleet = self._look()
+        why_not = held(self._known(service, wanted), wanted, fleet)
+        return self._change(service, lambda one, now: verbs.promote(one, now, full=full, held=why_not), reason)
 
     def abort(self, service: str, *, reason: str = "") -> RolloutView:
         return self._change(service, lambda one, now: verbs.abort(one, now, reason), reason)

@@ -7,8 +7,8 @@ from datetime import datetime
 from ctl.control.desired import Desired, Wanted
 from ctl.control.doors import Doors
 from ctl.control.fences import Fences
+from ctl.control.notes import phase_note
 from ctl.control.observe import Observer
-from ctl.control.tick import phase_note
 from ctl.decide import foresee, verbs, view
 from ctl.errors import BadInput, NotFound, StaleRevision, UnsafePlan
 from ctl.model import codec
@@ -37,13 +37,14 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Who wants a rollout, and why. `strategy` overrides the catalog's; `skip_gates` marks an undo to a known-good release."""
+    """Who wants a rollout, and why. `strategy` overrides the catalog's; `skip_gates` marks an undo to a known-good release, `finding` one by msxfctl."""
 
     actor: str
     reason: str = ""
     strategy: str = ""
     approve: str = ""
     skip_gates: bool = False
+    finding: str = ""
 
 
 class Releasing:
@@ -79,6 +80,7 @@ class Releasing:
             started_at=now,
             last_progress_at=now,
             skip_gates=request.skip_gates,
+            finding=request.finding,
             actor=request.actor,
             reason=request.reason,
         )

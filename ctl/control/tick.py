@@ -7,14 +7,15 @@ from ctl.control import act
 from ctl.control.desired import Desired, Wanted
 from ctl.control.doors import Doors
 from ctl.control.fences import Fences
+from ctl.control.findings import Findings
+from ctl.control.notes import phase_note
 from ctl.control.observe import Observer
 from ctl.decide import rollout as rolling
 from ctl.decide.effects import IDLE_S, LOOK_S, SOON_S
 from ctl.errors import StaleRevision
-from ctl.model.event import Note
 from ctl.model.fleet import Fleet
 from ctl.model.plan import Action, Decision
-from ctl.model.rollout import Phase, Rollout
+from ctl.model.rollout import Rollout
 from ctl.model.situation import Situation
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ class Ticker:
         self._desired = desired
         self._fences = fences
         self._observer = Observer(doors)
+        self._findings = Findings(doors, desired, fences)
         self._said: dict[str, str] = {}
         self._last: dict[str, _Last] = {}
 
@@ -53,6 +55,11 @@ class Ticker:
         if service not in wanted.catalog.services:
             return IDLE_S
         if last and fleet.seq <= last.look:
+            return SOON_S
+        done = self._findings.tend(wanted.catalog.services[service], wanted, fleet)
+        if done:
+            self._said[service] = done
+            log.info("%s: %s", service, done)
             return SOON_S
         situation = self.situation(service, wanted, fleet)
         current = wanted.current.get(service)
@@ -110,17 +117,3 @@ class _Last:
     def pause_s(self) -> float:
         """Asking for the same again and again (a gateway that lags, or is down) is done ever more seldom, at least once in LOOK_S."""
         return min(LOOK_S, SOON_S * 2.0 ** min(self.times, 10)) if self.times else 0.0
-
-
-def phase_note(doors: Doors, before: Rollout | None, after: Rollout, why: str) -> Note:
-    """Return the note of a rollout entering a phase."""
-    body = {
-        "from": before.phase.value if before else None,
-        "to": after.phase.value,
-        "step": after.step,
-        "revision": after.revision,
-        "release": after.to_release,
-    }
-    if after.phase in (Phase.ABORTING, Phase.ROLLED_BACK):
-        body["abort_why"] = after.abort_why
-    return Note(at=doors.clock.now(), actor=doors.holder, kind="rollout.phase", why=why, service=after.service, rollout=after.id, body=body)

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from ctl.control import mapping
 from ctl.control.desired import Wanted
 from ctl.decide import groups as reading
 from ctl.decide import view as rolling_view
 from ctl.model import codec
 from ctl.model.event import Event
+from ctl.model.finding import Concern
 from ctl.model.fleet import Fleet, Group, Instance, InstancePhase, Routes
 from ctl.model.plan import Plan
 from ctl.model.release import Artifact
@@ -17,6 +19,7 @@ from ctl.model.situation import Situation
 from ctl.model.view import (
     ArtifactView,
     EventView,
+    FindingView,
     GroupView,
     InstanceView,
     MeasurementView,
@@ -93,7 +96,7 @@ def _state(rollout: Rollout | None, stable: str | None, groups: Sequence[Group],
     return "degraded", reason or f"{ready} of {desired} ready"
 
 
-def service(known: Service, wanted: Wanted, fleet: Fleet, current: RolloutView | None, dependents: Sequence[str]) -> ServiceView:
+def service(known: Service, wanted: Wanted, fleet: Fleet, current: RolloutView | None, findings: list[FindingView]) -> ServiceView:
     """Return everything about one service."""
     routes = fleet.routes.get(known.name) or Routes(service=known.name)
     views = [_group(group, known, wanted, routes, fleet.observed_at) for group in fleet.groups.get(known.name, ())]
@@ -101,9 +104,10 @@ def service(known: Service, wanted: Wanted, fleet: Fleet, current: RolloutView |
         **row(known, wanted, fleet),
         summary=known.summary,
         depends_on=list(known.depends_on),
-        dependents=list(dependents),
+        dependents=mapping.impact(wanted.catalog, known.name)["direct"],
         groups=views,
         current=current,
+        findings=findings,
         spec=codec.to_json(known),
     )
 
@@ -178,6 +182,21 @@ def _measurement(one: Measurement) -> MeasurementView:
 
 def _side(one: Side) -> SideView:
     return SideView(requests=one.requests, errors=one.errors, error_pct=round(one.error_pct, 2), p99_ms=one.p99_ms)
+
+
+def finding(one: Concern, follows: str) -> FindingView:
+    found = one.finding
+    return FindingView(
+        release=one.release,
+        version=version_of(one.release) or "",
+        kind=found.kind,
+        subject=found.subject,
+        asks=found.asks.value,
+        n=found.n,
+        said=found.said,
+        since=one.since.isoformat(),
+        follows=follows,
+    )
 
 
 def artifact(one: Artifact) -> ArtifactView:

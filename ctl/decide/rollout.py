@@ -123,6 +123,8 @@ def _judging(rollout: Rollout, situation: Situation, seen: View) -> Decision:
     if rollout.failures > rollout.policy.gate.failure_limit:
         return transitions.abort(rollout, situation, evidence.harm(rollout))
     upkeep = effects.carry_out(situation, seen.all, strategies.keep(rollout, situation, seen))
+    if situation.held:
+        return Decision(actions=upkeep, next_state=rollout, again_in_s=SOON_S if upkeep else LOOK_S, why=f"held: {situation.held}")
     if view.effective_strategy(rollout, situation) is not Strategy.CANARY or rollout.full:
         return transitions.enter(rollout, situation, Phase.PROMOTING, "every gate of this release is passed", upkeep)
     return _gate(rollout, situation, upkeep)
@@ -186,11 +188,12 @@ def _baking(rollout: Rollout, situation: Situation, seen: View) -> Decision:
     take |= {target.release: max(0, target.size - desired)}
     grow = {target.release: desired} if target.size < desired else {}
     actions = effects.carry_out(situation, seen.all, Wish(grow, take, view.split(seen, 100)))
-    if is_whole and not actions and not any(old.size for old in seen.olds) and baked >= policy.bake_s:
+    if is_whole and not actions and not any(old.size for old in seen.olds) and baked >= policy.bake_s and not situation.held:
         return transitions.end(rollout, situation, Phase.CERTIFIED, f"{rollout.to_release} is live: {target.ready} of {desired} ready")
     over_in_s = (policy.scale_down_delay_s if keep_old else policy.bake_s) - baked
     wait = SOON_S if actions else evidence.quiet_s(rollout, situation, over_in_s) if is_whole and over_in_s > 0 else LOOK_S
     why = f"all of the traffic for {baked:.0f} of {policy.bake_s:g} s" if is_whole else f"wait until {target.release} is whole again: {view.unready(seen)}"
+    why = f"held: {situation.held}" if situation.held and is_whole else why
     return Decision(actions=actions, next_state=rollout, again_in_s=wait, why=why)
 
 

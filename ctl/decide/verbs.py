@@ -45,13 +45,18 @@ def resume(rollout: Rollout, now: datetime) -> Rollout:
     )
 
 
-def promote(rollout: Rollout, now: datetime, *, full: bool) -> Rollout:
-    """Pass the gate the rollout stands at (`full`: all that remain); past it already is a no-op. Raises Refused where there is no gate."""
+def promote(rollout: Rollout, now: datetime, *, full: bool, held: str = "") -> Rollout:
+    """Pass the gate the rollout stands at (`full`: all that remain); past it already is a no-op.
+
+    Raises Refused where there is no gate, or while the promotion is `held`.
+    """
     _require_running(rollout, "promoted")
     if rollout.phase in (Phase.PROMOTING, Phase.BAKING):
         return rollout
     if rollout.phase is Phase.ABORTING:
         raise Refused(f"{_name(rollout)} is being taken back and cannot be promoted", remedy=f"msxfctl status {rollout.service}")
+    if held:
+        raise Refused(f"{_name(rollout)} is not promoted", found=held, remedy=f"msxfctl abort {rollout.service}; it goes on by itself when that is over")
     if full and rollout.paused_from not in (Phase.PROMOTING, Phase.BAKING):
         last = len(rollout.policy.steps) - 1
         passed = replace(rollout, full=True, promoted_step=max(last, rollout.promoted_step))

@@ -3,6 +3,7 @@
 import asyncio
 from enum import StrEnum
 from time import monotonic
+from typing import Any
 
 from ctl.kit import health
 
@@ -85,13 +86,12 @@ class Life:
         while self.in_flight:
             await asyncio.sleep(LOOK_S)
 
-    def readiness(self) -> tuple[int, dict[str, str]]:
+    def readiness(self) -> tuple[int, dict[str, Any]]:
         """Return the status and body of an answer to a readiness probe."""
         if self.stage is not Stage.READY:
             return 503, {"state": self.stage, "reason": REASONS[self.stage]}
         reason = health.reason()
-        note = {"note": notes} if (notes := health.notes()) else {}
-        return (503, {"state": "unready", "reason": reason}) if reason else (200, {"state": "ready", **note})
+        return (503, {"state": "unready", "reason": reason}) if reason else (200, {"state": "ready", **health.seen()})
 
 
 REASONS = {

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from ctl.model.finding import Finding
+
 
 class InstancePhase(StrEnum):
     """Where an instance stands in its life. STANDBY is up and waiting for the writer lock; GONE has ended and is being cleaned up."""
@@ -22,6 +24,7 @@ class Instance:
     """One instance. `id` is the slot and survives restarts; `generation` counts its processes, from 1.
 
     `address` is "host:port". `since` is when `phase` last changed, `created_at` when this generation was started, `reason` says why it is not ready.
+    `findings` is what it finds wrong with its release; None: it says nothing about that, which is not the same as having found nothing.
     """
 
     id: str
@@ -38,6 +41,7 @@ class Instance:
     reason: str = ""
     pid: int | None = None
     drain_by: datetime | None = None
+    findings: tuple[Finding, ...] | None = None
 
     @property
     def is_counted(self) -> bool:

@@ -110,6 +110,7 @@ class Rollout:
     back to, `paused_s` the time spent paused. `desired` is the size this rollout works with, and `last_allowed` is desired + surge at its last
     sizing, for proportional resizing. `weight_zero_since` is when an aborted target lost its last traffic, `unwell_since` when a baking one was
     no longer whole.
+    `finding` is why msxfctl itself began this rollout, or took it back; empty: people did.
     `failures` and `measurements` (the last ten) are this release's own evidence. `skip_gates` marks an undo to a known-good release.
     """
 
@@ -138,6 +139,7 @@ class Rollout:
     promoted_step: int = -1
     full: bool = False
     skip_gates: bool = False
+    finding: str = ""
     abort_why: str = ""
     finished_at: datetime | None = None
     outcome: str = ""

@@ -44,6 +44,14 @@ class OnDeadline(StrEnum):
     HOLD = "hold"
 
 
+class OnDrift(StrEnum):
+    """What happens while the live release says that a model of it has drifted: IGNORE (it is shown), TELL (it is not promoted either), ROLLBACK."""
+
+    IGNORE = "ignore"
+    TELL = "tell"
+    ROLLBACK = "rollback"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
     """A number of instances: `value` of them, or `value` percent of desired."""
@@ -96,6 +104,8 @@ class RolloutPolicy:
     abort_scale_down_delay_s: float = 30.0
     scale_down_delay_s: float = 30.0
     on_deadline: OnDeadline = OnDeadline.ABORT
+    on_drift: OnDrift = OnDrift.TELL
+    drift_min_n: int = 1000
     steps: tuple[CanaryStep, ...] = ()
     gate: Gate = Gate()
     max_total: int | None = None

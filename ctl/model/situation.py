@@ -13,6 +13,7 @@ class Situation:
 
     `stable` is the release of the last certified rollout (None: there has been none). `desired` is the target an operator set, or else the catalog's
     number. `queued` says that a newer rollout waits for this one to end. `registered` None: the registry could not be asked.
+    `held` says why the rollout may not be promoted now; empty: it may.
     """
 
     service: str
@@ -25,4 +26,5 @@ class Situation:
     registered: tuple[RegistryEntry, ...] | None = ()
     readings: tuple[Reading, ...] = ()
     queued: bool = False
+    held: str = ""
     now: datetime

@@ -91,12 +91,27 @@ class ServiceRow(TypedDict):
     rollout: str | None
 
 
+class FindingView(TypedDict):
+    """Something that stands about a release, as its instances say. `asks` is act or watch, `n` what it rests on, `follows` what msxfctl does about it."""
+
+    release: str
+    version: str
+    kind: str
+    subject: str
+    asks: str
+    n: int
+    said: str
+    since: str
+    follows: str
+
+
 class ServiceView(ServiceRow):
     summary: str
     depends_on: list[str]
     dependents: list[str]
     groups: list[GroupView]
     current: RolloutView | None
+    findings: list[FindingView]
     spec: dict[str, Any]
 
 

@@ -11,6 +11,7 @@ from reference_apps.risk import policy, rehearsal, settings, web
 from reference_apps.risk.deciding.decider import Decider
 from reference_apps.risk.desk import Desk, InForce
 from reference_apps.risk.monitoring import web as monitoring
+from reference_apps.risk.monitoring.finding import Carried
 from reference_apps.risk.monitoring.watching import Watch
 from reference_apps.risk.packages import reading
 from reference_apps.risk.packages.faults import BadPackage
@@ -34,7 +35,7 @@ def main() -> None:
         challenger = Decider(reading.read(chosen.challenger, today)) if chosen.challenger else None
         in_force = InForce(Decider(package), challenger, chosen.salt, chosen.buckets)
         desk = Desk(in_force, policy.load(config, package), identity.data_dir, Bureaus(calls, chosen.bureaus, chosen.timeouts_s))
-        watch = Watch(identity.data_dir, last=chosen.monitor_last, every_s=chosen.monitor_every_s)
+        watch = Watch(identity.data_dir, chosen.monitoring, carried=lambda: carried(desk, package.hash))
         app = web.build(desk, rehearsal.load(config), lambda routes: monitoring.add(routes, watch))
     except (BadPackage, policy.BadPolicy, DatabaseFailed, ValueError, OSError) as error:
         raise SystemExit(f"risk does not start: {error}") from error
@@ -49,6 +50,12 @@ def main() -> None:
         await calls.close()
 
     serving.serve(app, on_start=start, on_stop=stop)
+
+
+def carried(desk: Desk, release: str) -> Carried:
+    """Return the packages in force now, and the one that the release brought."""
+    held = desk.in_force
+    return Carried(champion=held.decider.package.hash, release=release, challenger=held.challenger.package.hash if held.challenger else "")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reference_apps.risk.desk import BUCKETS
-from reference_apps.risk.monitoring.watching import EVERY_S, LAST
+from reference_apps.risk.measures.drift import LEAST_N
+from reference_apps.risk.monitoring.watching import EVERY_S, LAST, Pace
 from reference_apps.risk.packages import reading
 from reference_apps.risk.variables.bureaus import BUREAUS
 
@@ -24,8 +25,7 @@ class Settings:
     buckets: int
     bureaus: dict[str, str]
     timeouts_s: dict[str, float]
-    monitor_last: int
-    monitor_every_s: float
+    monitoring: Pace
 
 
 def load(config: Config) -> Settings:
@@ -39,8 +39,11 @@ def load(config: Config) -> Settings:
         buckets=int(_number(config, "challenger.buckets", BUCKETS, BUCKETS)),
         bureaus={name: service for name in BUREAUS if (service := config(f"bureau.{name}", ""))},
         timeouts_s={name: _number(config, f"timeout.{name}_s", 1.0, 60.0) for name in BUREAUS},
-        monitor_last=int(_number(config, "monitor.last", LAST, 1_000_000)),
-        monitor_every_s=_number(config, "monitor.every_s", EVERY_S, 86_400.0),
+        monitoring=Pace(
+            every_s=_number(config, "monitor.every_s", EVERY_S, 86_400.0),
+            last=int(_number(config, "monitor.last", LAST, 1_000_000)),
+            min_n=int(_number(config, "monitor.min_n", LEAST_N, 1_000_000, least=LEAST_N)),
+        ),
     )
 
 
@@ -49,12 +52,12 @@ def _folder(text: str) -> Path | None:
     return (APP / text) if text else None
 
 
-def _number(config: Config, key: str, default: float, most: float) -> float:
+def _number(config: Config, key: str, default: float, most: float, *, least: float = 0.0) -> float:
     text = config(key, "")
     try:
         value = float(text) if text else float(default)
     except ValueError:
         value = -1.0
-    if not 0 <= value <= most:
-        raise ValueError(f"{key} is {text!r}; it must be a number from 0 to {most:g}")
+    if not least <= value <= most:
+        raise ValueError(f"{key} is {text!r}; it must be a number from {least:g} to {most:g}")
     return value

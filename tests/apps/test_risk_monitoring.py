@@ -22,10 +22,11 @@ from reference_apps.risk.deciding.decider import Decider
 from reference_apps.risk.desk import InForce
 from reference_apps.risk.keeping.log import DecisionLog, Entry, Shadow
 from reference_apps.risk.measures import drift
-from reference_apps.risk.monitoring import gathering, judging, views, watching
+from reference_apps.risk.monitoring import finding, gathering, judging, views
 from reference_apps.risk.monitoring import web as monitoring
+from reference_apps.risk.monitoring.finding import Carried
 from reference_apps.risk.monitoring.model import Case, Known, Reference, Report
-from reference_apps.risk.monitoring.watching import Watch
+from reference_apps.risk.monitoring.watching import Pace, Watch
 from reference_apps.risk.packages import reading, writing
 from reference_apps.risk.packages.model import Package, Scaling
 from reference_apps.risk.packages.shelf import Shelf
@@ -114,8 +115,20 @@ class TestRows:
         assert report([]).rows == ()
 
     def test_approval_rate_is_of_all_decisions_of_the_group(self) -> None:
-        found = report([*cases(30), *cases(70, outcome="reject")])
-        assert rows(found)["scorecard", "*", "*"].approval_rate == 0.3
+        found = rows(report([*cases(30), *cases(70, outcome="reject"), *cases(50, scene="rent"), *cases(50, scene="rent", outcome="review")]))
+        for model in ("scorecard", "gbdt"):
+            rates = {place: found[model, *place].approval_rate for place in (ALL, CASH, ("rent", "thin"))}
+            assert rates == {ALL: 0.4, CASH: 0.3, ("rent", "thin"): 0.5}
+
+    def test_csi_is_psi_over_the_bins_of_training_for_every_variable(self) -> None:
+        given = [Case(**{**_fields(case), "facts": {"age": 20 + at % 30, "town": None if at % 5 == 0 else "east"}}) for at, case in enumerate(cases(1500))]
+        shifts = {each.variable: each for each in rows(report(given))["scorecard", "*", "*"].shifts}
+        age, town = reference().variables[ALL]["age"], reference().variables[ALL]["town"]
+        ages = [sum(1 for at in range(1500) if _bin(age.edges, 20 + at % 30) == place) / 1500 for place in range(len(age.edges) + 1)]
+        assert shifts["age"].value == pytest.approx(drift.psi(age.shares, (*ages, 0.0)))
+        east = {word: 0.8 * (word == "east") for word in town.words}
+        assert shifts["town"].value == pytest.approx(drift.psi(town.shares, (*east.values(), 0.0, 0.2)))
+        assert (shifts["age"].verdict, shifts["town"].verdict) == (drift.verdict(shifts["age"].value, 1500), "act")
 
     @given(st.lists(st.sampled_from(["cash", "rent"]), max_size=40), st.lists(st.sampled_from(["thin", "thick"]), max_size=40))
     def test_every_decision_is_counted_once_overall_and_once_in_its_place(self, scenes: list[str], segments: list[str]) -> None:
@@ -123,6 +136,22 @@ class TestRows:
         given = [Case(**{**_fields(each), "scene": scene, "segment": segment}) for each, (scene, segment) in zip(cases(len(places)), places, strict=True)]
         found = [row for row in report(given).rows if row.model == "scorecard"]
         assert sum(row.n for row in found if row.scene != "*") == sum(row.n for row in found if row.scene == "*") == len(places)
+
+
+def _bin(edges: tuple[float, ...], value: float) -> int:
+    return sum(value >= edge for edge in edges)
+
+
+def _ks(risk: np.ndarray, bad: np.ndarray) -> float:
+    """The largest distance between the shares of bad and of good loans at or above a risk, by looking at every one."""
+    cuts = np.unique(risk)[:, None]
+    return float(np.abs((risk[bad] >= cuts).mean(axis=1) - (risk[~bad] >= cuts).mean(axis=1)).max())
+
+
+def _auc(risk: np.ndarray, bad: np.ndarray) -> float:
+    """How often a bad loan has the higher risk than a good one, by comparing every pair; ties are half."""
+    above, same = (compare(risk[bad][:, None], risk[~bad][None, :]).mean() for compare in (np.greater, np.equal))
+    return float(above + same / 2)
 
 
 def _fields(case: Case) -> dict[str, Any]:
@@ -147,6 +176,30 @@ class TestOutcomes:
         assert score.calibration_error == pytest.approx(trees.calibration_error)
         assert score.calibration_error is not None
         assert score.calibration_error < 0.01
+
+    def test_every_model_segment_and_scene_is_judged_by_its_own_loans(self, known: dict[str, Known]) -> None:
+        other = [Case(**{**_fields(case), "scene": "rent", "segment": "thick", "application_id": f"b{case.application_id}"}) for case in cases(1000, 10.0)]
+        known |= {f"b{name}": Known("2027-02", 0 if each.days_past_due else 45) for name, each in known.items()}
+        found = rows(report([*cases(1200), *other], known))
+        assert set(found) == {(model, *place) for model in ("scorecard", "gbdt") for place in (ALL, CASH, ("rent", "thick"))}
+        for (model, scene, segment), row in found.items():
+            mine = [case for case in [*cases(1200), *other] if (scene, segment) in (ALL, (case.scene, case.segment))]
+            bad = np.array([known[case.application_id].days_past_due >= 30 for case in mine])
+            risk = np.array([-case.score if model == "scorecard" else case.probability for case in mine])  # type: ignore[operator]
+            assert (row.quality.known, row.quality.bads) == (len(mine), bad.sum())
+            assert row.quality.ks == pytest.approx(_ks(risk, bad)), (model, scene, segment)
+            assert row.quality.auc == pytest.approx(_auc(risk, bad)), (model, scene, segment)
+            assert sum(each["n"] for each in row.quality.calibration) == len(mine)
+        assert (found["scorecard", *CASH].quality.auc or 0) > 0.75
+        assert (found["scorecard", "rent", "thick"].quality.auc or 1) < 0.25, "there, the better score is the worse loan"
+        assert (found["gbdt", *CASH].quality.calibration_error or 1) < 0.02 < (found["gbdt", "rent", "thick"].quality.calibration_error or 0)
+
+    @pytest.mark.parametrize("bads, is_judged", [(49, False), (50, True)])
+    def test_too_few_bad_ones_say_nothing_either(self, bads: int, is_judged: bool) -> None:
+        known = {f"a{at}": Known("2027-01", 45 if at < bads else 0) for at in range(1000)}
+        quality = rows(report(cases(1000), known))["gbdt", "*", "*"].quality
+        judged = [each is not None for each in (quality.auc, quality.ks, quality.calibration_error)]
+        assert (quality.bads, judged) == (bads, [is_judged] * 3)
 
     def test_too_few_known_ones_say_nothing(self, known: dict[str, Known]) -> None:
         some = dict(list(known.items())[:999])
@@ -182,7 +235,7 @@ class TestOutcomes:
 
 @pytest.fixture
 def watched() -> Iterator[Watch]:
-    watch = Watch(Path("unused"), every_s=0)
+    watch = Watch(Path("unused"), Pace(every_s=0))
     yield watch
     watch.tell(Report(decisions=0, rows=(), vintages=()))
 
@@ -230,13 +283,70 @@ class TestWatch:
                 loop.call_soon_threadsafe(looked.set)
                 return found or Report(decisions=0, rows=(), vintages=())
 
-            watch = Watch(Path("unused"), every_s=0.001, gather=gather)
+            watch = Watch(Path("unused"), Pace(every_s=0.001), gather=gather)
             watch.start()
             await asyncio.wait_for(looked.wait(), 20)
             await watch.stop()
 
         asyncio.run(watch())
-        Watch(Path("unused"), every_s=0).tell(Report(decisions=0, rows=(), vintages=()))
+        Watch(Path("unused"), Pace(every_s=0)).tell(Report(decisions=0, rows=(), vintages=()))
+
+
+HERE = Carried(champion="P", release="P", challenger="C")
+
+
+class TestFinding:
+    def test_the_champions_drift_asks_for_action_and_the_challengers_is_to_be_seen(self) -> None:
+        given = [*cases(2000, 60.0), *cases(2000, 60.0, package="C", role="challenger")]
+        found = finding.findings(judging.report(given, {"P": reference(), "C": reference()}, {}).rows, HERE)
+        assert found is not None
+        assert {(each.kind, each.subject, each.asks, each.n) for each in found} == {
+            ("drift", f"{role}{model} x {place}", asks, 2000)
+            for role, asks in (("", "act"), ("challenger ", "watch"))
+            for model, place in (("scorecard", "* x *"), ("gbdt", "* x *"), ("scorecard", "thin x cash"))
+        }
+        assert "the champion's scorecard has drifted in cash / thin: PSI " in {each.said[:57] for each in found}
+
+    def test_what_is_well_is_no_finding_and_too_little_is_no_answer(self) -> None:
+        assert finding.findings(report(cases(2000)).rows, HERE) == []
+        assert finding.findings(report(cases(999, 60.0)).rows, HERE) is None
+        assert finding.findings(judging.report(cases(2000, 60.0), {"P": None}, {}).rows, HERE) is None
+        assert finding.findings(report(cases(2000, 60.0)).rows, HERE, 2001) is None
+        assert finding.findings([], HERE) is None
+
+    def test_the_packages_of_other_releases_are_not_ours_to_speak_of(self) -> None:
+        older = report(cases(2000, 60.0)).rows
+        assert finding.findings(older, Carried(champion="Q", release="Q")) is None
+        both = judging.report([*cases(2000, 60.0), *cases(2000, package="Q")], {"P": reference(), "Q": reference()}, {}).rows
+        assert finding.findings(both, Carried(champion="Q", release="Q")) == []
+
+    def test_what_a_challenger_showed_is_known_when_a_release_makes_it_champion(self) -> None:
+        seen = report(cases(2000, 60.0, role="challenger")).rows
+        assert finding.findings(seen, Carried(champion="Q", release="Q", challenger="P")) is None, "of the champion nothing is known"
+        found = finding.findings(seen, Carried(champion="P", release="P"))
+        assert found is not None
+        assert {(each.asks, each.subject.split(" ")[0]) for each in found} == {("act", "challenger")}
+
+    def test_no_release_can_take_a_published_package_back(self) -> None:
+        found = finding.findings(report(cases(2000, 60.0)).rows, Carried(champion="P", release="shipped"))
+        assert found is not None
+        assert {each.asks for each in found} == {"watch"}
+        assert all(each.said.endswith("publish the last one again") for each in found)
+
+    def test_it_is_said_to_probes_and_figures_are_of_the_packages_in_force(self) -> None:
+        in_force = HERE
+        watch = Watch(Path("unused"), Pace(every_s=0), carried=lambda: in_force)
+        overall = {"role": "champion", "model": "scorecard", "scene": "*", "segment": "*"}
+        both = judging.report([*cases(2000, 60.0), *cases(2000, package="Q")], {"P": reference(), "Q": reference()}, {})
+        watch.tell(both)
+        assert {each["asks"] for each in health.seen()["findings"]} == {"act"}
+        assert (figure("risk_model_drift", **overall) or 0) > 0.25
+        in_force = Carried(champion="Q", release="Q")
+        watch.tell(both)
+        assert health.seen() == {"findings": []}
+        assert (figure("risk_model_drift", **overall) or 1) < 0.1
+        watch.tell(report(cases(999)))
+        assert health.seen() == {}, "the package has decided too little"
 
 
 def trained_package() -> Package:
@@ -301,7 +411,7 @@ class TestLog:
 
     def test_the_route(self, tmp_path: Path) -> None:
         async def work(desk: Any) -> Any:
-            door = app(desk, lambda routes: monitoring.add(routes, Watch(tmp_path, every_s=0)))
+            door = app(desk, lambda routes: monitoring.add(routes, Watch(tmp_path, Pace(every_s=0))))
             await ask_asgi(door, "POST", "/v1/decisions", MIKE)
             return await ask_asgi(door, "GET", "/v1/monitoring")
 
@@ -319,4 +429,4 @@ def test_a_report_for_people() -> None:
     assert "champion P" in text
     assert "scorecard  *      *        1,500" in text
     assert "2027-01  1,500  150   10.0%" in text
-    assert watching.said(report(cases(1500, 60.0)).rows[2]).startswith("the champion's scorecard has drifted in cash / thin: PSI ")
+    assert finding.said(report(cases(1500, 60.0)).rows[2]).startswith("the champion's scorecard has drifted in cash / thin: PSI ")

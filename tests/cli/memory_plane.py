@@ -9,6 +9,7 @@ from ctl.model.view import (
     ArtifactView,
     CheckView,
     EventView,
+    FindingView,
     GroupView,
     InstanceView,
     LogLine,
@@ -73,7 +74,9 @@ def group(service: str, release: str, phases: Sequence[str], *, role: str = "sta
     )
 
 
-def service(name: str, *, groups: Sequence[GroupView] | None = None, current: RolloutView | None = None, **changes: Any) -> ServiceView:
+def service(
+    name: str, *, groups: Sequence[GroupView] | None = None, current: RolloutView | None = None, findings: Sequence[FindingView] = (), **changes: Any
+) -> ServiceView:
     spec = {
         "name": name,
         "domain": "middle",
@@ -94,6 +97,7 @@ def service(name: str, *, groups: Sequence[GroupView] | None = None, current: Ro
         dependents=["approval"],
         groups=list(groups) if groups is not None else [group(name, "1.4.2-9b1c3fa2", ["ready"] * 3)],
         current=current,
+        findings=list(findings),
         spec=spec,
     )
 

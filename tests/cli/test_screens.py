@@ -10,7 +10,7 @@ import pytest
 
 from ctl.cli.paint import WIDEST, width
 from ctl.errors import Refused
-from ctl.model.view import LogLine, TokenView
+from ctl.model.view import FindingView, LogLine, TokenView
 from tests.cli import stories
 from tests.cli.console import Console, Ran
 from tests.cli.memory_plane import ago, event, instance, rollout, service
@@ -94,6 +94,18 @@ def unwell(console: Console) -> None:
     console.plane.past = [rollout(phase="certified", revision=7)]
 
 
+def drifted(console: Console) -> None:
+    said = "the champion's scorecard has drifted: PSI 0.41 over 1,204 decisions"
+    tells = "msxfctl does not go back by itself (rollout.on_drift: tell)"
+    found = FindingView(
+        release="1.4.2-9b1c3fa2", version="1.4.2", kind="drift", subject="scorecard x * x *", asks="act", n=1204, said=said, since=ago(900), follows=tells
+    )
+    seen: FindingView = {**found, "asks": "watch", "said": "the challenger's gbdt has drifted: PSI 0.29 over 1,204 decisions", "follows": "nothing follows"}
+    console.plane.known["risk"] = service("risk", findings=[found, seen])
+    console.plane.past = [rollout(phase="certified", revision=7)]
+    console.plane.needs = [{"service": "risk", "state": "finding", "why": f"1.4.2: {said}; {tells}", "next": "msxfctl rollback risk"}]
+
+
 def guarded(console: Console) -> None:
     console.plane.access = [
         TokenView(name="ci-main", role="releaser", created_at=ago(86400 * 3), expires_at=ago(-86400 * 27), secret=None),
@@ -117,6 +129,9 @@ TOLD: dict[str, tuple[str, Callable[[Console], None], bool]] = {
     "status_quiet": ("status", nothing, True),
     "status_rolling": ("status risk", running, True),
     "status_degraded": ("status risk", unwell, True),
+    "status_finding": ("status", drifted, True),
+    "status_service_finding": ("status risk", drifted, True),
+    "show_finding": ("show risk", drifted, True),
     "show": ("show risk", unwell, True),
     "plan": ("plan risk --version 1.5.0", nothing, True),
     "deploy_good": ("deploy risk --version 1.5.0", good, False),

@@ -1,19 +1,24 @@
 """Stages to play the runtime contract on: each has a runtime, releases that behave or misbehave as asked, and a way to let time pass."""
 
+import json
 import os
 import shutil
 import signal
-from collections.abc import Callable
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Protocol
+from urllib.parse import quote
 
 from ctl.backends.clock import ManualClock, SystemClock
 from ctl.backends.runtimes.local.runtime import LocalRuntime
 from ctl.backends.runtimes.local.site import Site
 from ctl.backends.runtimes.local.starting import Supplies
 from ctl.backends.runtimes.memory import Fault, MemoryRuntime
+from ctl.model.finding import Finding
 from ctl.model.fleet import Group, Instance, InstancePhase
 from ctl.model.release import Release
 from ctl.model.service import Handover, Health
@@ -96,6 +101,9 @@ class Stage:
     def crash(self, instance: Instance) -> None:
         raise NotImplementedError
 
+    def finds(self, instance: Instance, findings: Sequence[Finding]) -> None:
+        raise NotImplementedError
+
 
 class MemoryStage(Stage):
     """A memory runtime under a clock that this stage moves."""
@@ -117,6 +125,9 @@ class MemoryStage(Stage):
     def crash(self, instance: Instance) -> None:
         self._memory.crash(instance.id)
 
+    def finds(self, instance: Instance, findings: Sequence[Finding]) -> None:
+        self._memory.finds(instance.id, tuple(findings))
+
 
 class LocalStage(Stage):
     """Real processes. The home is shared by the tests of a module, the service is the test's own."""
@@ -124,6 +135,11 @@ class LocalStage(Stage):
     def crash(self, instance: Instance) -> None:
         assert instance.pid is not None
         os.kill(instance.pid, signal.SIGKILL)
+
+    def finds(self, instance: Instance, findings: Sequence[Finding]) -> None:
+        said = quote(json.dumps([asdict(each) for each in findings]), safe="")
+        with urllib.request.urlopen(f"http://{instance.address}/say/found={said}", timeout=5) as answer:
+            assert answer.status == 200
 
 
 def artifact(folder: Path) -> Path:

@@ -1,6 +1,7 @@
 """The parts of the local runtime that need no instance: answers and what they mean, back-off, /proc, locks, logs, ports, records."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctl.backends.runtimes import backoff
+from ctl.backends.runtimes import backoff, findings
 from ctl.backends.runtimes.local import burial, endings, files, locks, logfiles, portrange, processes, readiness, roster, site, starting, wire
 from ctl.backends.runtimes.local.portrange import PortRange
 from ctl.backends.runtimes.local.probe import Probe
@@ -23,6 +24,7 @@ from ctl.backends.runtimes.local.site import Pace, Site
 from ctl.backends.runtimes.local.slots import Cohort, GroupRecord, Slot, SlotRecord
 from ctl.errors import BackendError, BadInput
 from ctl.model import codec
+from ctl.model.finding import Asks, Finding
 from ctl.model.fleet import InstancePhase
 from ctl.model.service import Health
 from tests.contract.stages import release
@@ -354,3 +356,46 @@ def test_a_name_that_cannot_be_a_file_is_refused(name: str) -> None:
     assert not site.is_plain(name)
     with pytest.raises(BadInput):
         site.require_plain(name)
+
+
+# --- what a ready answer says was found ---
+
+FOUND = {"kind": "drift", "subject": "scorecard x thin x cash", "asks": "act", "n": 1204, "said": "it has drifted"}
+
+
+@pytest.mark.parametrize("body", [b"", b"ready", b'{"state": "ready"}', b'{"findings": null}', b'{"findings": {}}', b'["findings"]', b'"findings" {'])
+def test_an_answer_without_a_list_of_findings_says_nothing_about_them(body: bytes) -> None:
+    assert findings.read(body) is None
+    assert readiness.heard(200, body).findings is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"kind": "Drift"}, {"kind": 7}, {"subject": None}, {"asks": "now"}, {"n": -1}, {"n": True}, {"n": "many"}, {"said": []}],
+)
+def test_a_malformed_finding_is_left_out_and_the_others_stay(wrong: dict[str, object]) -> None:
+    body = json.dumps({"state": "ready", "findings": [FOUND | wrong, FOUND, "what", None]}).encode()
+    assert findings.read(body) == (Finding(kind="drift", subject="scorecard x thin x cash", asks=Asks.ACT, n=1204, said="it has drifted"),)
+
+
+ANY = st.fixed_dictionaries({"subject": st.text(max_size=400), "said": st.text(max_size=900), "asks": st.sampled_from(["act", "watch"])})
+
+
+@QUICK
+@given(st.lists(ANY, max_size=60))
+def test_however_much_is_said_little_is_kept_and_the_gravest_first(said: list[dict[str, str]]) -> None:
+    found = findings.read(json.dumps({"findings": [FOUND | each for each in said]}).encode())
+    assert found is not None
+    assert len(found) <= findings.MOST
+    assert all(len(each.subject) <= findings.MOST_SUBJECT and len(each.said) <= findings.MOST_SAID for each in found)
+    assert all(text == "" or text.isprintable() for each in found for text in (each.subject, each.said))
+    assert [each.asks for each in found] == sorted(each.asks for each in found)
+    assert len({each.key for each in found}) == len(found)
+
+
+def test_what_was_found_is_known_while_it_is_ready_and_unknown_after() -> None:
+    ready = readiness.after(Standing(), readiness.heard(200, json.dumps({"findings": [FOUND]}).encode()), PACE)
+    assert ready.findings is not None
+    assert readiness.after(ready, NOTHING, PACE).findings == ready.findings
+    assert readiness.after(ready, ANSWERS["unready"], PACE).findings is None
+    assert readiness.after(ready, YES, PACE).findings is None

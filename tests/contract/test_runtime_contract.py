@@ -7,6 +7,7 @@ import pytest
 
 from ctl.backends.runtimes.local.runtime import LocalRuntime
 from ctl.errors import NotFound
+from ctl.model.finding import Asks, Finding
 from ctl.model.fleet import InstancePhase
 from tests.contract.stages import LocalStage, MemoryStage, Stage, local_runtime
 
@@ -234,3 +235,21 @@ def test_whoever_asked_is_woken_by_every_change_of_a_phase(stage: Stage) -> None
     stage.until_all(READY, 1)
     assert stage.service in woken
 
+
+
+def test_what_an_instance_finds_is_seen_and_gone_with_its_process(stage: Stage) -> None:
+    stage.runtime.ensure(stage.release(), 1)
+    (one,) = stage.until_all(READY, 1)
+    assert one.findings is None, "it has not said anything yet"
+    found = (Finding(kind="drift", subject="scorecard x thin x cash", asks=Asks.ACT, n=1204, said="it has drifted: PSI 0.41"),)
+    woken: list[str] = []
+    stage.runtime.on_change(woken.append)
+    for said in (found, ()):
+        stage.finds(one, said)
+        stage.until(lambda said=said: stage.instances[0].findings == said)
+    assert stage.service in woken
+    stage.finds(one, found)
+    stage.until(lambda: stage.instances[0].findings == found)
+    stage.crash(one)
+    stage.until(lambda: stage.phases == [READY] and stage.instances[0].generation == 2)
+    assert stage.instances[0].findings is None

@@ -11,6 +11,7 @@ import pytest
 from ctl.backends.store import memory
 from ctl.backends.store.access import SqlAnswers, SqlTokens
 from ctl.backends.store.engine import open_engine
+from ctl.backends.store.findings import SqlFindings
 from ctl.backends.store.fleet import SqlTargets
 from ctl.backends.store.journal import SqlJournal
 from ctl.backends.store.leases import SqlLeases
@@ -18,10 +19,11 @@ from ctl.backends.store.rollouts import SqlReleases, SqlRollouts
 from ctl.errors import BadInput, NotFound, Refused, StaleRevision
 from ctl.model.access import Role, Token
 from ctl.model.event import Event, Note
+from ctl.model.finding import Asks, Concern, Concerns, Finding
 from ctl.model.release import Release
 from ctl.model.rollout import TERMINAL, Measurement, Phase, Progress, Rollout, Side, Verdict
 from ctl.model.service import CanaryStep, Handover, RolloutPolicy, Share, Strategy
-from ctl.ports import Answers, Journal, Leases, Releases, Rollouts, Targets, Tokens
+from ctl.ports import Answers, Findings, Journal, Leases, Releases, Rollouts, Targets, Tokens
 
 NOW = datetime(2030, 1, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -36,13 +38,14 @@ class Store:
     tokens: Tokens
     answers: Answers
     wait: Callable[[int, float], bool]
+    findings: Findings
 
 
 def in_memory() -> Store:
     journal = memory.MemoryJournal()
     rollouts, releases, targets = memory.MemoryRollouts(journal), memory.MemoryReleases(), memory.MemoryTargets()
     leases, tokens, answers = memory.MemoryLeases(), memory.MemoryTokens(), memory.MemoryAnswers()
-    return Store(releases, rollouts, targets, journal, leases, tokens, answers, journal.wait)
+    return Store(releases, rollouts, targets, journal, leases, tokens, answers, journal.wait, memory.MemoryFindings(journal, rollouts))
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -54,7 +57,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     journal = SqlJournal(database)
     rollouts, releases, targets = SqlRollouts(database), SqlReleases(database), SqlTargets(database)
     leases, tokens, answers = SqlLeases(database), SqlTokens(database), SqlAnswers(database)
-    yield Store(releases, rollouts, targets, journal, leases, tokens, answers, journal.wait)
+    yield Store(releases, rollouts, targets, journal, leases, tokens, answers, journal.wait, SqlFindings(database))
     database.close()
 
 
@@ -439,3 +442,28 @@ def test_answers_are_kept_for_a_day(store: Store) -> None:
     store.answers.put("new", "r", "{}", NOW + timedelta(hours=24, seconds=1))
     assert store.answers.find("old") is None
     assert store.answers.find("day") is not None
+
+
+FOUND = Finding(kind="drift", subject="scorecard x thin x cash", asks=Asks.ACT, n=1204, said="the champion's scorecard has drifted")
+STANDS = Concerns(service="risk", standing=(Concern(release="1.5.0-51ab77c0", finding=FOUND, since=NOW),))
+
+
+def test_what_stands_is_kept_by_service_with_its_events(store: Store) -> None:
+    assert store.findings.all() == {}
+    told = Note(at=NOW, actor="ops", kind="finding.raised", why="it has drifted", service="risk")
+    saved = store.findings.save(STANDS, 1, [told])
+    assert saved == replace(STANDS, version=1)
+    assert store.findings.all() == {"risk": saved}
+    assert [event.kind for event in store.journal.read(0, 10)] == ["finding.raised"]
+    cleared = store.findings.save(replace(saved, standing=()), 1)
+    assert store.findings.all() == {"risk": Concerns(service="risk", version=2)}
+    assert cleared.version == 2
+
+
+@pytest.mark.parametrize("version, fence", [(0, 2), (2, 2), (1, 1)])
+def test_what_was_settled_on_something_old_or_by_an_old_holder_is_refused_whole(store: Store, version: int, fence: int) -> None:
+    saved = store.findings.save(STANDS, 1)
+    store.rollouts.save(rollout(), 2)
+    with pytest.raises(StaleRevision):
+        store.findings.save(replace(STANDS, version=version), fence, [Note(at=NOW, actor="ops", kind="finding.raised", why="", service="risk")])
+    assert (store.findings.all(), store.journal.read(0, 10)) == ({"risk": saved}, ())

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,12 @@ from sqlalchemy import event
 
 from ctl.backends.store import engine
 from ctl.backends.store.engine import Database, open_engine
+from ctl.backends.store.findings import SqlFindings
 from ctl.backends.store.fleet import SqlTargets
 from ctl.backends.store.journal import SqlJournal
 from ctl.backends.store.rollouts import SqlRollouts
 from ctl.errors import BackendError, Refused
+from ctl.model.finding import Concerns
 from tests.contract.store_writer import NOW, note
 
 ROOT = Path(__file__).parents[2]
@@ -212,6 +215,7 @@ from pathlib import Path
 from ctl.backends.store.engine import open_engine
 from ctl.backends.store.journal import SqlJournal
 from ctl.errors import BackendError
+from ctl.model.finding import Concerns
 from tests.contract.store_writer import note
 database = open_engine(Path(sys.argv[1]))
 journal = SqlJournal(database)
@@ -329,3 +333,13 @@ def test_what_was_written_is_there_after_opening_again(path: Path) -> None:
     assert SqlTargets(second).all() == {"risk": 3}
     assert SqlJournal(second).read(0, 10)[0].at == NOW
     second.close()
+
+
+def test_a_store_from_before_findings_gets_their_table(path: Path) -> None:
+    open_engine(path).close()
+    with closing(sqlite3.connect(path)) as old:
+        old.execute("DROP TABLE finding")
+    database = open_engine(path)
+    assert SqlFindings(database).all() == {}
+    assert SqlFindings(database).save(Concerns(service="risk"), 1).version == 1
+    database.close()

@@ -10,6 +10,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote
 
 MODE = os.environ.get("MSXF_CONFIG_MODE", "good")
 FOLDER = Path(os.environ["MSXF_DATA_DIR"])
@@ -59,6 +60,8 @@ def readiness() -> tuple[int, object]:
         return 503, {"state": "starting", "reason": "not yet"}
     if not STATE["writes"]:
         return 503, {"state": "standby", "reason": "another holds the lock"}
+    if STATE["said"].startswith("found="):
+        return 200, {"state": "ready", "findings": json.loads(unquote(STATE["said"].removeprefix("found=")))}
     if STATE["said"] == "ready":
         return 200, {"state": "ready"}
     return (500, {}) if STATE["said"] == "500" else (503, {"state": STATE["said"], "reason": f"was told to be {STATE['said']}"})

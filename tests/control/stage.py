@@ -10,7 +10,7 @@ from ctl.backends.catalog.memory import MemoryCatalog
 from ctl.backends.clock import ManualClock
 from ctl.backends.registry.memory import MemoryRegistry
 from ctl.backends.runtimes.memory import MemoryRuntime
-from ctl.backends.store.memory import MemoryJournal, MemoryLeases, MemoryReleases, MemoryRollouts, MemoryTargets, MemoryTokens
+from ctl.backends.store.memory import MemoryFindings, MemoryJournal, MemoryLeases, MemoryReleases, MemoryRollouts, MemoryTargets, MemoryTokens
 from ctl.backends.traffic.memory import MemoryTraffic
 from ctl.control import recover
 from ctl.control.desired import Desired
@@ -72,6 +72,7 @@ class Figures:
 
 def memory_doors(services: Iterable[Service], *, lag_s: float = 0.0, drain_s: float = 0.2, holder: str = "first") -> Doors:
     clock, journal = ManualClock(EPOCH), MemoryJournal()
+    rollouts = MemoryRollouts(journal)
     traffic = MemoryTraffic(clock, lag_s=lag_s)
     return Doors(
         runtime=MemoryRuntime(clock, start_s=1.0, drain_s=drain_s),
@@ -81,7 +82,8 @@ def memory_doors(services: Iterable[Service], *, lag_s: float = 0.0, drain_s: fl
         catalog=MemoryCatalog(services),
         artifacts=MemoryArtifacts(clock),
         releases=MemoryReleases(),
-        rollouts=MemoryRollouts(journal),
+        rollouts=rollouts,
+        findings=MemoryFindings(journal, rollouts),
         targets=MemoryTargets(),
         journal=journal,
         leases=MemoryLeases(),

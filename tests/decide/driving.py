@@ -155,4 +155,4 @@ def resume(run: Run) -> None:
 
 
 def promote(run: Run, *, full: bool = False) -> None:
-    run.verb(lambda one: verbs.promote(one, run.world.now, full=full))
+    run.verb(lambda one: verbs.promote(one, run.world.now, full=full, held=run.world.held))

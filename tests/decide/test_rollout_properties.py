@@ -39,6 +39,19 @@ def test_every_action_keeps_every_rule_with_a_broken_stable_and_leftovers(run: R
 
 
 @examples
+@given(runs(CALM), troubles(*LOSSES, *DEATHS, "promote", "promote full", "resume"))
+def test_a_held_rollout_is_not_promoted_by_anybody_and_goes_on_when_it_is_over(run: Run, events: list[Trouble]) -> None:
+    run.world.held = "the scorecard has drifted"
+    live_through(run, events)
+    run.go(longest_s=15.0)
+    assert not {Phase.PROMOTING, Phase.BAKING, Phase.CERTIFIED} & set(run.phases), run.told()
+    run.world.held = ""
+    run.see_through()
+    assert run.is_over, run.told()
+    assert events or run.phase is Phase.CERTIFIED, run.told()
+
+
+@examples
 @given(runs(CALM))
 def test_an_undisturbed_rollout_is_certified_in_the_time_and_by_the_steps_that_were_planned(run: Run) -> None:
     run.world.terrain = replace(run.world.terrain, lag_s=0.0, drain_s=0.0)

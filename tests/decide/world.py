@@ -47,6 +47,7 @@ class World:
         self.now = EPOCH
         self.stable: str | None = None
         self.queued = False
+        self.held = ""
         self.members: dict[str, Instance] = {}
         self.asked: dict[str, int] = {}
         self.in_force = Routes(service=SERVICE)
@@ -73,6 +74,7 @@ class World:
             registered=tuple(sorted(self.registered.values(), key=lambda entry: entry.id)),
             readings=self._readings(),
             queued=self.queued,
+            held=self.held,
             now=self.now,
         )
 

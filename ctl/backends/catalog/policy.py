@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_v
 from pydantic_core import CoreSchema
 
 from ctl.backends.catalog.values import Percent, Seconds, Several, ShareOf, SomeSeconds, Weight
-from ctl.model.service import CanaryStep, Gate, OnDeadline, RolloutPolicy, Share, Strategy
+from ctl.model.service import CanaryStep, Gate, OnDeadline, OnDrift, RolloutPolicy, Share, Strategy
 
 POLICY, GATE, STEP = RolloutPolicy(), Gate(), CanaryStep(weight_pct=1)
 TIER_0 = replace(POLICY, unavailable=Share(value=0, percent=True))
@@ -85,6 +85,12 @@ class RolloutFile(Strict):
     scale_down_delay_s: Seconds = Field(default=POLICY.scale_down_delay_s, description="Blue-green: so long do the old instances stay after the switch.")
     on_deadline: Annotated[OnDeadline, Field(strict=False)] = Field(
         default=POLICY.on_deadline, description="What happens without progress: abort, or hold for a person."
+    )
+    on_drift: Annotated[OnDrift, Field(strict=False)] = Field(
+        default=POLICY.on_drift, description="What happens when a model of the live release has drifted: ignore, tell (and hold promotions), or rollback."
+    )
+    drift_min_n: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
+        default=POLICY.drift_min_n, description="A drift that rests on fewer decisions than this is shown, and nothing follows."
     )
     step_s: SomeSeconds = Field(default=STEP.step_s, description="The time of every step of the ladder that does not say its own.")
     steps: list[StepFile] = Field(default=[], max_length=50, description="Canary: the ladder, e.g. [5, 25, 50]; the weights rise.")

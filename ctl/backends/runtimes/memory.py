@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from ctl.backends.runtimes import backoff
 from ctl.errors import BackendError, NotFound
+from ctl.model.finding import Finding
 from ctl.model.fleet import Group, Instance, InstancePhase
 from ctl.model.release import Release
 from ctl.model.service import Handover
@@ -128,6 +129,15 @@ class MemoryRuntime:
                 raise NotFound(f"there is no instance {instance!r}")
             self._ended(slot, now, "killed by SIGKILL")
 
+    def finds(self, instance: str, findings: tuple[Finding, ...] | None) -> None:
+        """Have an instance say that it has found this, until its process ends. Raises NotFound."""
+        with self._moment(f"have {instance} find something"):
+            slot = self._slots.get(instance)
+            if slot is None:
+                raise NotFound(f"there is no instance {instance!r}")
+            slot.instance = replace(slot.instance, findings=findings)
+            self._changed.add(slot.instance.service)
+
     def next_change(self) -> datetime | None:
         """Return when something happens by itself next; None: nothing will. For simulations that jump from change to change."""
         with self._lock:
@@ -192,7 +202,7 @@ class MemoryRuntime:
 
     def _start(self, slot: _Slot, at: datetime) -> None:
         before = slot.instance
-        slot.instance = replace(before, generation=before.generation + 1, restarts=before.restarts + 1, created_at=at)
+        slot.instance = replace(before, generation=before.generation + 1, restarts=before.restarts + 1, created_at=at, findings=None)
         self._enter(slot, InstancePhase.STARTING, at, before.reason)
         fault = self._faults.get((before.service, before.release), Fault())
         if not fault.never_ready:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ctl.errors import Refused, StaleRevision
+from ctl.model.finding import Concerns
 from ctl.model.rollout import TERMINAL, Phase, Rollout
 
 AGAIN = "read the rollout again and decide anew"
@@ -41,6 +42,16 @@ def check(rollout: Rollout, stored: Standing | None, *, fence: int, highest: int
         raise StaleRevision(f"{what}: it has ended", found=f"phase {stored.phase.value}", remedy="start a new rollout")
     if stored.version != rollout.version:
         raise StaleRevision(f"{what}: it has changed since it was read", found=f"version {stored.version}, ours {rollout.version}", remedy=AGAIN)
+
+
+def check_concerns(concerns: Concerns, stored: int, *, fence: int, highest: int) -> None:
+    """Refuse findings that were settled on something old; `stored` is the version there is (0: none). Raises StaleRevision."""
+    what = f"cannot save the findings of {concerns.service}"
+    if fence < highest:
+        found = f"our fence {fence}, highest seen {highest}"
+        raise StaleRevision(f"{what}: somebody else acts on the service now", found=found, remedy="let the new holder go on")
+    if stored != concerns.version:
+        raise StaleRevision(f"{what}: they have changed since they were read", found=f"version {stored}, ours {concerns.version}", remedy=AGAIN)
 
 
 def check_new(rollout: Rollout, taken: Iterable[int]) -> None:

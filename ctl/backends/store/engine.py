@@ -130,6 +130,9 @@ def _prepare(database: Database) -> None:
     with database.engine.connect() as connection:
         if not connection.exec_driver_sql("SELECT count(*) FROM sqlite_master WHERE name = 'schema_version'").scalar_one():
             _create(connection)
+        if not connection.exec_driver_sql(f"SELECT count(*) FROM sqlite_master WHERE name = '{rows.FINDING.name}'").scalar_one():
+            rows.FINDING.create(connection)
+            connection.commit()
         version = connection.execute(select(rows.SCHEMA.c.version)).scalar_one()
     if version > SCHEMA_VERSION:
         raise Refused(

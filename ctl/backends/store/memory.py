@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ctl.backends.store import admission, chain
 from ctl.errors import NotFound, Refused
 from ctl.model.access import Token
 from ctl.model.event import Event, Note
+from ctl.model.finding import Concerns
 from ctl.model.release import Release
 from ctl.model.rollout import Phase, Rollout
 
@@ -80,6 +82,10 @@ class MemoryRollouts:
             self._fences[rollout.service] = fence
         return saved
 
+    def highest_fence(self, service: str) -> int:
+        """Return the highest fence that a rollout of the service was saved under."""
+        return self._fences.get(service, 0)
+
     def _keep(self, saved: Rollout, stored: Rollout | None) -> None:
         self._rollouts[saved.id] = saved
         self._by_service.setdefault(saved.service, {})[saved.revision] = saved.id
@@ -90,6 +96,26 @@ class MemoryRollouts:
         if saved.phase is Phase.CERTIFIED:
             last = self._certified.get(saved.service, (0, ""))
             self._certified[saved.service] = max(last, (saved.revision, saved.to_release))
+
+
+class MemoryFindings:
+    """Findings by service, under the fences of `rollouts`; what is noted with them goes to `journal`."""
+
+    def __init__(self, journal: "MemoryJournal", rollouts: MemoryRollouts) -> None:
+        self._journal, self._rollouts = journal, rollouts
+        self._turn = threading.Lock()
+        self._concerns: dict[str, Concerns] = {}
+
+    def all(self) -> Mapping[str, Concerns]:
+        return dict(self._concerns)
+
+    def save(self, concerns: Concerns, fence: int, notes: Sequence[Note] = ()) -> Concerns:
+        with self._turn:
+            stored, highest = self._concerns.get(concerns.service), self._rollouts.highest_fence(concerns.service)
+            admission.check_concerns(concerns, stored.version if stored else 0, fence=fence, highest=highest)
+            saved = self._concerns[concerns.service] = replace(concerns, version=concerns.version + 1)
+            self._journal.append(notes)
+        return saved
 
 
 class MemoryTargets:

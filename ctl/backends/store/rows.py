@@ -51,6 +51,15 @@ class FenceRow(Row, table=True):
     fence: int
 
 
+class FindingRow(Row, table=True):
+    """What stands about a service's releases; stores from before it existed get it when they are opened."""
+
+    __tablename__ = "finding"
+    service: str = Field(primary_key=True)
+    version: int
+    body: str
+
+
 class TargetRow(Row, table=True):
     __tablename__ = "target"
     service: str = Field(primary_key=True)
@@ -114,9 +123,9 @@ class RegistryRow(Row, table=True):
 
 
 METADATA = Row.metadata
-SCHEMA, RELEASE, ROLLOUT, FENCE, TARGET, JOURNAL, HEAD, LEASE, TOKEN, ANSWER, REGISTRY = (
+SCHEMA, RELEASE, ROLLOUT, FENCE, FINDING, TARGET, JOURNAL, HEAD, LEASE, TOKEN, ANSWER, REGISTRY = (
     METADATA.tables[name]
-    for name in ("schema_version", "release", "rollout", "fence", "target", "journal", "journal_head", "lease", "token", "answer", "registry")
+    for name in ("schema_version", "release", "rollout", "fence", "finding", "target", "journal", "journal_head", "lease", "token", "answer", "registry")
 )
 TABLES: tuple[Table, ...] = tuple(METADATA.tables.values())
 TRIGGERS = tuple(

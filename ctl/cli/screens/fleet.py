@@ -41,7 +41,7 @@ def _sum(rows: Sequence[ServiceRow]) -> str:
 
 def service(one: ServiceView, look: Look) -> list[str]:
     """Return everything worth knowing about one service."""
-    lines = [*_headline(one, look), *_facts(one)]
+    lines = [*_headline(one, look), *_findings(one, look), *_facts(one)]
     lines += ["", *instances([each for group in one["groups"] for each in group["instances"]], look)] if one["groups"] else []
     if one["current"]:
         lines += ["", *rollouts.standing(one["current"], one, look)]
@@ -67,16 +67,30 @@ def _facts(one: ServiceView) -> list[str]:
     return [line for name, fact in facts.items() if fact for line in paint.wrap(f"  {name:<11}{fact}", paint.WIDEST, " " * 13)]
 
 
+def _findings(one: ServiceView, look: Look) -> list[str]:
+    """Return what the service's releases say of themselves; what asks for action is marked."""
+    lines = []
+    for each in one["findings"]:
+        mark = marks.state("finding", look) if each["asks"] == "act" else " "
+        said = paint.plain(f"{each['version']} says: {each['said']} (since {look.when(each['since'])}; {each['follows']})")
+        first, *rest = paint.wrap(f"  {said}", look.wide, "    ")
+        lines += [mark + first[1:], *rest]
+    return lines
+
+
 def _next(one: ServiceView) -> list[str]:
     name = one["name"]
+    is_found = one["state"] == "ok" and any(each["asks"] == "act" and each["release"] == one["release"] for each in one["findings"])
     hints = {
+        "finding": f"msxfctl rollback {name}   or   msxfctl history {name}",
         "absent": f"msxfctl build {name} --version 1.0.0   then   msxfctl deploy {name} --version 1.0.0",
         "paused": f"msxfctl resume {name}   or   msxfctl abort {name}",
         "rolling": f"msxfctl status {name} --watch   or   msxfctl abort {name}",
         "down": f"msxfctl logs {name} --level error   msxfctl rollback {name}",
         "degraded": f"msxfctl logs {name} --level error   msxfctl history {name}",
     }
-    return [f"next   {hints.get(one['state'], f'msxfctl history {name}   msxfctl logs {name}')}"]
+    state = "finding" if is_found else one["state"]
+    return [f"next   {hints.get(state, f'msxfctl history {name}   msxfctl logs {name}')}"]
 
 
 def instances(members: Sequence[InstanceView], look: Look) -> list[str]:
@@ -102,7 +116,7 @@ def status(found: StatusView, look: Look) -> list[str]:
     names = max((len(name) for name in (*waiting, *(one["service"] for one in rolling))), default=0)
     lines = [head, *(line for need in needs for line in _need(need, names, look))]
     lines += [f"{marks.end(one['phase'], look)} {paint.clip(_rolling(one, names), look.wide - 2)}" for one in rolling]
-    quiet = found["services"] - len(needs) - len(rolling)
+    quiet = found["services"] - len(waiting) - len(rolling)
     if not (needs or rolling or found["instances"]):
         return [*lines, "  nothing runs yet   msxfctl build SERVICE --version 1.0.0   then   msxfctl deploy SERVICE --version 1.0.0"]
     rest = f"{quiet:,} more are as they should be" if needs or rolling else "all are as they should be"
@@ -130,7 +144,7 @@ def _rolling(one: RolloutView, names: int) -> str:
 
 def standing(one: ServiceView, newest: Sequence[RolloutView], look: Look) -> list[str]:
     """Return how one service stands: its groups, its rollout or how the last one ended, and what to do next."""
-    lines = _headline(one, look)
+    lines = [*_headline(one, look), *_findings(one, look)]
     if one["current"]:
         return [*lines, *rollouts.standing(one["current"], one, look), *_next(one)]
     lines += groups.lines(one, look)

@@ -13,6 +13,7 @@ STATES = {
     "starting": (MOVING, "name"),
     "paused": (WARNING, "warn"),
     "degraded": (WARNING, "warn"),
+    "finding": (WARNING, "warn"),
     "down": (FAILED, "bad"),
     "absent": (STOPPED, "dim"),
 }

@@ -10,7 +10,7 @@ from typing import Any
 from ctl.kit.identity import Identity
 from ctl.kit.problem import Problem
 from reference_apps.risk.monitoring import gathering, views
-from reference_apps.risk.monitoring.watching import said
+from reference_apps.risk.monitoring.finding import said
 
 FINE, FAILED, DRIFTED = 0, 1, 8
 ALL = 100_000

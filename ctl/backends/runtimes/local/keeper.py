@@ -211,6 +211,8 @@ class Keeper:
         now = slot.standing = readiness.after(before, answer, self._site.pace)
         if now.phase is not slot.phase or now.reason != slot.reason:
             self._enter(slot, now.phase, now.reason)
+        elif now.findings != before.findings:
+            self._roster.changed(slot.cohort)
         if self.acting and slot.process is not None and readiness.is_dead(now, self._age_s(slot), self._site.pace):
             slot.verdict = f"did not answer {now.silent} probes in a row and was killed"
             self._prober.forget(slot)

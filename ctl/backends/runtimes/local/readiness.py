@@ -3,7 +3,9 @@
 import json
 from dataclasses import dataclass, replace
 
+from ctl.backends.runtimes import findings
 from ctl.backends.runtimes.local.site import Pace
+from ctl.model.finding import Finding
 from ctl.model.fleet import InstancePhase
 from ctl.model.service import Health
 
@@ -20,11 +22,15 @@ class Heard:
     state: str = ""
     reason: str = ""
     alive: bool = True
+    findings: tuple[Finding, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What all answers so far make of one process. `failures` and `silent` count the failed and the unanswered probes in a row up to now."""
+    """What all answers so far make of one process. `failures` and `silent` count the failed and the unanswered probes in a row up to now.
+
+    `findings` is what the last ready answer had of them; None: nothing was said.
+    """
 
     phase: InstancePhase = InstancePhase.STARTING
     reason: str = ""
@@ -32,6 +38,7 @@ class Standing:
     silent: int = 0
     has_answered: bool = False
     has_been_up: bool = False
+    findings: tuple[Finding, ...] | None = None
 
 
 def adopted(phase: InstancePhase, reason: str) -> Standing:
@@ -40,7 +47,9 @@ def adopted(phase: InstancePhase, reason: str) -> Standing:
 
 
 def heard(status: int | None, body: bytes, *, alive: bool = True, trouble: str = "") -> Heard:
-    """Read an answer to the readiness path; a 503 may say its state and reason in JSON."""
+    """Read an answer to the readiness path: a 503 may say its state and reason in JSON, a 200 what was found."""
+    if status == OK:
+        return Heard(status=status, reason=trouble, alive=alive, findings=findings.read(body))
     if status != UNAVAILABLE:
         return Heard(status=status, reason=trouble, alive=alive)
     try:
@@ -54,7 +63,7 @@ def heard(status: int | None, body: bytes, *, alive: bool = True, trouble: str =
 def after(before: Standing, answer: Heard, pace: Pace) -> Standing:
     """Return the standing after one more answer: ready and standby at once, unready at once when it says so and else after some failures in a row."""
     if answer.status == OK:
-        return Standing(phase=InstancePhase.READY, has_answered=True, has_been_up=True)
+        return Standing(phase=InstancePhase.READY, has_answered=True, has_been_up=True, findings=answer.findings)
     if answer.status == UNAVAILABLE:
         return _said_no(before, answer)
     silent = before.silent + 1 if answer.status is None and not answer.alive else 0

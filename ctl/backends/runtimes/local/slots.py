@@ -87,6 +87,7 @@ class Slot:
             reason=self.reason,
             pid=self.process.pid if self.process else None,
             drain_by=self.drain_by,
+            findings=self.standing.findings,
         )
 
     def record(self) -> SlotRecord:

@@ -6,6 +6,7 @@ from typing import Generic, Protocol, TypeVar
 
 from reference_apps.ledger.algebra.accounttable import AccountTable
 from reference_apps.ledger.algebra.model import Account, Pending, Transfer
+from reference_apps.ledger.algebra.stamps import Stamps
 from reference_apps.ledger.algebra.transfertable import BurntTable, PendingTable, TransferTable
 from reference_apps.ledger.closing.daystep import DayEnd, Step
 from reference_apps.ledger.closing.loancolumns import LoanColumns
@@ -107,6 +108,8 @@ class Tables:
 class Books:
     """Accounts, transfers, what became of pending ones, burnt ids, loans, what of their earnings is posted (by loan number), stored replies, ends of days.
 
+    `opened` and `moved` say when accounts and transfers came; no transfer comes before an expiry that was noticed.
+
     `tables` is what the committed books hold in columns, also below a draft; `columns` is what they know of their loans, once somebody asks.
     `step` is the step of a day's end that a draft takes. `last_ns` and `last_loan` are the newest timestamp and loan number given out.
     """
@@ -124,6 +127,8 @@ class Books:
             self.tables = below.tables
             self.accounts, self.transfers = Layer(below.accounts), Layer(below.transfers)
             self.pendings, self.burnt = Layer(below.pendings), Layer(below.burnt)
+        self.opened: Stamps = Stamps(self.tables.accounts.columns, below.opened if below else None)
+        self.moved: Stamps = Stamps(self.tables.transfers.columns, below.moved if below else None)
         self.timers: Timers = Timers(below.timers if below else None)
         self.loans: Layer[str, Loan] = Layer(below.loans if below else None)
         self.posted: PostedLayer | PostedTable = PostedLayer(below.posted) if below else PostedTable()
@@ -158,7 +163,8 @@ class Books:
         for layer in (self.accounts, self.transfers, self.pendings, self.burnt, self.loans, self.replies, self.dayends):
             if isinstance(layer, Layer):
                 layer.sink()
-        self.timers.sink()
+        for kept in (self.timers, self.opened, self.moved):
+            kept.sink()
         if self._below.columns is not None:
             self._below.columns.changed.update(self.loans.own)
         if isinstance(self.posted, PostedLayer):

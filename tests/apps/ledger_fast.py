@@ -101,3 +101,13 @@ def plan(books: Books, events: Sequence[Transfer], now_ns: int) -> Plan | None:
 def numbered(events: Sequence[Transfer], first: int) -> list[Transfer]:
     """The events with ids from `first` on, but for those that name one."""
     return [event if event.id else replace(event, id=first + number) for number, event in enumerate(events)]
+
+
+IMPORTED = 256
+
+
+def history(books: Books, events: Sequence[Transfer], now_ns: int) -> list[Transfer]:
+    """The events as an imported batch, spread over the time since the newest transfer; those without time enough will regress, and always will."""
+    newest = books.moved.newest
+    step = max(1, (now_ns - newest) // (len(events) + 1))
+    return [replace(each, flags=each.flags | IMPORTED, timeout=0, timestamp=min(newest + step * number, now_ns - 1)) for number, each in enumerate(events, 1)]

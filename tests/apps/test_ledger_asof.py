@@ -17,7 +17,7 @@ from reference_apps.ledger.books import Books
 from reference_apps.ledger.door import moments, web
 from reference_apps.ledger.keeping import body
 from reference_apps.ledger.keeping.desk import Desk
-from tests.apps.ledger_fast import ACCOUNTS, START, Way, move
+from tests.apps.ledger_fast import ACCOUNTS, IMPORTED, START, Way, history, move
 
 Ask = Callable[..., Awaitable[Any]]
 
@@ -44,9 +44,9 @@ def then(way: Way, account_id: int, at_ns: int) -> Account | None:
 
 
 def random_life(dice: Random, way: Way) -> None:
-    """Plain, pending (some with a timeout, some closing), posts, voids, idle sweeps, and a clock that jumps."""
+    """Plain, pending (some with a timeout, some closing), posts, voids, imported batches, idle sweeps, and a clock that jumps."""
     now_ns, accounts = START, (1, 2, 3, 10, 11, 2**100)
-    for number in range(60):
+    for number in range(90):
         now_ns += dice.choice((1, 5, SECOND_NS // 3, SECOND_NS, 4 * SECOND_NS, -SECOND_NS))
         if dice.random() < 0.2:
             draft = way.books.draft()
@@ -67,7 +67,7 @@ def random_life(dice: Random, way: Way) -> None:
                 held = [pending_id for pending_id, state in way.books.pendings.own.items() if state is Pending.PENDING]
                 ends = replace(move(each, 0, 0, 0), ledger=0, code=0, pending_id=dice.choice(held or [1]))
                 batch.append(replace(ends, flags=8) if kind > 0.85 else replace(ends, flags=4, amount=dice.choice((U128, 2))))
-        way.one_by_one(batch, now_ns)
+        way.one_by_one(history(way.books, batch, now_ns) if dice.random() < 0.3 else batch, now_ns)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -82,6 +82,7 @@ def test_an_account_at_any_time_is_the_journal_replayed_to_then(seed: int) -> No
         for account_id in ACCOUNTS:
             assert then(way, account_id, at_ns) == books.accounts.get(account_id), (account_id, at_ns)
     assert set(way.books.pendings.own.values()) >= {Pending.POSTED, Pending.VOIDED, Pending.EXPIRED}, "every end of a reservation has happened"
+    assert sum(bool(each.flags & IMPORTED) for each in way.books.transfers.own.values()) > 5
 
 
 def test_the_last_moment_is_now() -> None:

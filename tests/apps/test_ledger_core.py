@@ -61,7 +61,7 @@ def test_the_worked_example() -> None:
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"timestamp": 5}, "timestamp_must_be_zero"),
-    ({"flags": 256}, "reserved_flag"),
+    ({"flags": 512}, "reserved_flag"),
     ({"id": 0}, "id_must_not_be_zero"),
     ({"id": U128}, "id_must_not_be_int_max"),
     ({"id": 9, "debit_account_id": 0}, "exists_with_different_debit_account_id"),
@@ -131,7 +131,7 @@ def test_account_statuses() -> None:
         (account(1, code=2, ledger=9), "exists_with_different_ledger"),
         (account(0), "id_must_not_be_zero"),
         (account(U128), "id_must_not_be_int_max"),
-        (account(9, flags=16), "reserved_flag"),
+        (account(9, flags=64), "reserved_flag"),
         (account(9, flags=6), "flags_are_mutually_exclusive"),
         (account(9, debits_posted=1), "debits_posted_must_be_zero"),
         (account(9, credits_posted=1), "credits_posted_must_be_zero"),

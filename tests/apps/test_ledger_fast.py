@@ -33,6 +33,7 @@ from tests.apps.ledger_fast import (
     START,
     WIDE,
     Way,
+    history,
     move,
     numbered,
     plan,
@@ -136,24 +137,26 @@ fitting = st.sampled_from([event for batch in FAST.values() for event in batch])
 odd_ = st.one_of(*[st.none()] * 5, strange, fitting)
 ids = st.sampled_from((0,) * 20 + (3, KNOWN, BURNT))
 clocks = st.sampled_from((0, 0, 0, -SECOND_NS, SECOND_NS, 4 * SECOND_NS))
-batch_ = st.tuples(st.lists(usual, min_size=1, max_size=24), odd_, ids, clocks)
+batch_ = st.tuples(st.lists(usual, min_size=1, max_size=24), odd_, ids, clocks, st.sampled_from((False, False, True)))
+Batches = list[tuple[list[Transfer], Transfer | None, int, int, bool]]
 
 
-def same_both_ways(batches: list[tuple[list[Transfer], Transfer | None, int, int]]) -> None:
+def same_both_ways(batches: Batches) -> None:
     way, other, now_ns = Way(), Way(), LATER
-    for number, (events, odd, known, passed) in enumerate(batches):
+    sent: list[list[Transfer]] = []
+    for number, (events, odd, known, passed, is_history) in enumerate(batches):
         now_ns += passed
         whole = [*events, odd] if odd else events
         whole[0] = replace(whole[0], id=whole[0].id or known)
         batch = numbered(whole, 1000 * (number + 1))
+        batch = history(way.books, batch, now_ns) if is_history else batch
+        sent.append(batch)
         live_alike(way, other, batch, now_ns)
         balanced(way.books)
     assert way.state() == state(way.replayed())
     before = sums(way.books)
-    for number, (events, odd, known, _) in enumerate(batches):
-        whole = [*events, odd] if odd else events
-        whole[0] = replace(whole[0], id=whole[0].id or known)
-        again = way.one_by_one(numbered(whole, 1000 * (number + 1)), way.books.last_ns)
+    for batch in sent:
+        again = way.one_by_one(batch, way.books.last_ns)
         assert Status.CREATED not in {result.status for result in again}
     core.expire(other.books, way.books.last_ns)
     assert sums(way.books) in (before, sums(other.books)), "sent again, nothing moves but what expires"
@@ -161,7 +164,7 @@ def same_both_ways(batches: list[tuple[list[Transfer], Transfer | None, int, int
 
 @settings(deadline=None, max_examples=130)
 @given(st.lists(batch_, min_size=4, max_size=5))
-def test_both_ways_are_the_same(batches: list[tuple[list[Transfer], Transfer | None, int, int]]) -> None:
+def test_both_ways_are_the_same(batches: Batches) -> None:
     same_both_ways(batches)
 
 
@@ -169,7 +172,7 @@ def test_both_ways_are_the_same(batches: list[tuple[list[Transfer], Transfer | N
 @pytest.mark.timeout(3600)
 @settings(deadline=None, max_examples=2600)
 @given(st.lists(batch_, min_size=4, max_size=5))
-def test_both_ways_are_the_same_all_night(batches: list[tuple[list[Transfer], Transfer | None, int, int]]) -> None:
+def test_both_ways_are_the_same_all_night(batches: Batches) -> None:
     same_both_ways(batches)
 
 
@@ -231,6 +234,8 @@ def test_accounts_are_opened_both_ways_alike() -> None:
         "closed": [*opened, replace(opened[0], id=99, flags=32)],
         "history": [*opened, replace(opened[0], id=99, flags=8)],
         "reserved flag": [*opened, replace(opened[0], id=99, flags=64)],
+        "imported and not": [*opened, replace(opened[0], id=99, flags=16, timestamp=LATER - 1)],
+        "imported": [replace(each, flags=each.flags | 16, timestamp=LATER - 900 + place) for place, each in enumerate(opened)],
         "stamped": [*opened, replace(opened[0], id=99, timestamp=1)],
     }
     for name, batch in odd.items():

@@ -35,18 +35,19 @@ def cases() -> list[Any]:
         for step, row in enumerate(ladder["rows"]):
             event |= row["fix"]
             name = f"{ladder['name']}-{step}-{row['status']}"
-            found.append(pytest.param(ladder["of"], dict(event), ladder.get("now_ns", NOW_NS), row["status"], id=name))
+            company = [dict(event, id=0, timestamp=0) | row["company"]] if "company" in row else []
+            found.append(pytest.param(ladder["of"], [*company, dict(event)], ladder.get("now_ns", NOW_NS), row["status"], id=name))
     return found
 
 
-@pytest.mark.parametrize("of, event, now_ns, status", cases())
-def test_the_first_check_that_applies_is_the_status_and_a_refusal_changes_nothing(of: str, event: dict[str, Any], now_ns: int, status: str) -> None:
-    books = world()
+@pytest.mark.parametrize("of, batch, now_ns, status", cases())
+def test_the_first_check_that_applies_is_the_status_and_a_refusal_changes_nothing(of: str, batch: list[dict[str, Any]], now_ns: int, status: str) -> None:
+    books, event = world(), batch[-1]
     before = dict(books.accounts.own), dict(books.transfers.own), dict(books.pendings.own)
     if of == "account":
-        (result,) = core.create_accounts(books, [Account(**event)], now_ns)
+        *_, result = core.create_accounts(books, [Account(**each) for each in batch], now_ns)
     else:
-        (result,) = core.create_transfers(books, [Transfer(**event)], now_ns)
+        *_, result = core.create_transfers(books, [Transfer(**each) for each in batch], now_ns)
     assert result.status == status
     assert ((books.accounts.own, books.transfers.own, books.pendings.own) == before) == (status != "created")
     assert (event["id"] in books.burnt.own) == (result.status in TRANSIENT or status == "id_already_failed")

@@ -131,7 +131,7 @@ def test_the_description_of_the_api_names_the_flags(told: Callable[[Story], None
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a flag that is none": (MOVE | {"flags": ["pending", "reserve"]}, "0.flags: Value error, 'reserve' is not a flag; the flags are: linked, pending"),
     "a flag that is no text": (MOVE | {"flags": [2]}, "0.flags: Value error, 2 is not a flag"),
-    "an imported event": (MOVE | {"flags": ["imported"]}, "'imported' is not a flag"),
+    "a timestamp beyond 64 bits": (MOVE | {"flags": ["imported"], "timestamp": 2**64}, "0.timestamp"),
     "flags as one text": (MOVE | {"flags": "pending"}, "0.flags"),
     "a movement without accounts": ({"amount": 5, "flags": ["pending"]}, "debit_account_id, credit_account_id, ledger, code: required; only a post or void"),
     "a movement without a code": ({name: value for name, value in MOVE.items() if name != "code"}, "code: required; only a post or void"),

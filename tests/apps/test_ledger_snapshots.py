@@ -31,7 +31,7 @@ from reference_apps.ledger.keeping.schedule import Policy
 from reference_apps.ledger.keeping.snapshot import Abandoned
 from reference_apps.ledger.loans import chart, lending
 from reference_apps.ledger.loans.loan import Terms
-from tests.apps.ledger_fast import START, Way, move, state
+from tests.apps.ledger_fast import START, Way, history, move, state
 from tests.apps.ledger_work import pay_out, pay_out_many
 
 DAY = date(2025, 2, 15)
@@ -76,13 +76,15 @@ def test_snapshot_and_the_rest_is_the_whole_is_what_lived(tmp_path: Path, seed: 
         if number == stop:
             snapshot.write(tmp_path, frozen.freeze(way.books, (way.journal[-1].seq, way.journal[-1].hash)))
         now_ns += dice.choice((0, SECOND_NS // 2, 2 * SECOND_NS))
-        way.one_by_one(random_batch(dice, 1000 + 100 * number), now_ns)
+        batch = random_batch(dice, 1000 + 100 * number)
+        way.one_by_one(history(way.books, batch, now_ns) if dice.random() < 0.3 else batch, now_ns)
     found, seq = snapshot.newest(tmp_path, JournalOf(way))  # type: ignore[arg-type]
     assert seq > 0
     for record in way.journal[seq:]:
         for one in body.read(record.body):
             entry.fold(found, one)
     assert state(found) == state(way.replayed()) == way.state()
+    assert (found.moved.newest, found.opened.newest) == (way.books.moved.newest, way.books.opened.newest), "from where on imported events may come"
     later = random_batch(dice, 9000)
     draft = found.draft()
     assert core.create_transfers(draft, later, way.books.last_ns + SECOND_NS) == way.one_by_one(later, way.books.last_ns + SECOND_NS), "and it goes on alike"

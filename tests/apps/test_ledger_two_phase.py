@@ -1,6 +1,6 @@
 """Pending transfers, balancing and closing: the worked example, what resending means, and random batches against a second, slower way to keep books."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import permutations
 from typing import Any
@@ -15,7 +15,7 @@ from reference_apps.ledger.books import Books
 from reference_apps.ledger.keeping import body, entry
 
 START = 1_000 * SECOND_NS
-LINKED, PENDING, POST, VOID, BALANCING_DEBIT, BALANCING_CREDIT, CLOSING_DEBIT, CLOSING_CREDIT = (2**bit for bit in range(8))
+LINKED, PENDING, POST, VOID, BALANCING_DEBIT, BALANCING_CREDIT, CLOSING_DEBIT, CLOSING_CREDIT, IMPORTED = (2**bit for bit in range(9))
 
 
 def transfer(number: int, debit: int, credit: int, amount: int, **fields: Any) -> Transfer:
@@ -207,6 +207,7 @@ class Ledger:
     expired: list[int] = field(default_factory=list)
     burnt: set[int] = field(default_factory=set)
     last_ns: int = START
+    opened: Mapping[int, int] = field(default_factory=dict)
 
     def find(self, number: int) -> Transfer | None:
         return next((each for each in self.entered if each.id == number), None)
@@ -230,6 +231,7 @@ class Ledger:
     def batch(self, events: Sequence[Transfer], now_ns: int) -> list[tuple[str, int]]:
         first = max(now_ns, self.last_ns + len(events)) - len(events) + 1
         self.expired += [each.id for each in self.entered if each.timeout and each.timestamp + each.timeout * SECOND_NS <= first and not self.end(each.id)]
+        limit = first + len(events) - 1 if events and events[0].flags & IMPORTED else 0
         self.last_ns, results, chain = first + len(events) - 1, [("", 0)] * len(events), []
         kept, broken = len(self.entered), False
         for number, event in enumerate(events):
@@ -238,9 +240,9 @@ class Ledger:
             if event.flags & LINKED and number == len(events) - 1:
                 status = "linked_event_chain_open"
             else:
-                status = "linked_event_failed" if broken else self.one(event, stamp)
+                status = "linked_event_failed" if broken else self.one(event, stamp, limit)
             known = self.find(event.id)
-            results[number] = (status, known.timestamp if status == "exists" and known else stamp)
+            results[number] = (status, known.timestamp if status in ("exists", "created") and known else stamp)
             if status != "created" and not broken:
                 broken = True
                 del self.entered[kept:]
@@ -252,7 +254,15 @@ class Ledger:
                 kept, broken, chain = len(self.entered), False, []
         return results
 
-    def one(self, event: Transfer, stamp: int) -> str:
+    def one(self, event: Transfer, stamp: int, limit: int) -> str:
+        if bool(event.flags & IMPORTED) != bool(limit):
+            return "imported_event_expected" if limit else "imported_event_not_expected"
+        if not limit and event.timestamp:
+            return "timestamp_must_be_zero"
+        if limit and not 0 < event.timestamp < 2**63:
+            return "imported_event_timestamp_out_of_range"
+        if limit and event.timestamp >= limit:
+            return "imported_event_timestamp_must_not_advance"
         known, pending = self.find(event.id), self.find(event.pending_id)
         whole = event
         if event.flags & (POST | VOID) and pending:
@@ -274,11 +284,17 @@ class Ledger:
             return "exists"
         if event.id in self.burnt:
             return "id_already_failed"
-        problem = self.resolves(whole, pending, stamp) if event.flags & (POST | VOID) else self.moves(whole)
+        problem = self.resolves(whole, pending, max(stamp, event.timestamp)) if event.flags & (POST | VOID) else self.moves(whole)
         if isinstance(problem, str):
             return problem
-        self.entered.append(replace(problem, timestamp=stamp))
+        self.entered.append(replace(problem, timestamp=event.timestamp or stamp))
         return "created"
+
+    def regresses(self, event: Transfer) -> str | None:
+        gone = [each.timestamp + each.timeout * SECOND_NS - 1 for each in self.entered if each.id in self.expired]
+        newest = max([0, *gone, *(each.timestamp for each in self.entered)])
+        is_late = event.flags & IMPORTED and (event.timestamp <= newest or event.timestamp in self.opened.values())
+        return "imported_event_timestamp_must_not_regress" if is_late else None
 
     def resolves(self, event: Transfer, pending: Transfer | None, stamp: int) -> str | Transfer:
         if event.flags & 242 or event.flags & 12 == 12:
@@ -301,7 +317,7 @@ class Ledger:
             return f"pending_transfer_already_{end}"
         if end or (pending.timeout and pending.timestamp + pending.timeout * SECOND_NS <= stamp):
             return "pending_transfer_expired"
-        return event if event.flags & VOID else self.is_closed(event) or event
+        return self.regresses(event) or (event if event.flags & VOID else self.is_closed(event) or event)
 
     def is_closed(self, event: Transfer) -> str | None:
         if self.closed(event.debit_account_id):
@@ -326,7 +342,15 @@ class Ledger:
             return "accounts_must_have_the_same_ledger"
         if event.ledger != 1:
             return "transfer_must_have_the_same_ledger_as_accounts"
-        return self.is_closed(event) or self.fits(event)
+        return self.regresses(event) or self.predates(event) or self.is_closed(event) or self.fits(event)
+
+    def predates(self, event: Transfer) -> str | None:
+        if not event.flags & IMPORTED:
+            return None
+        for side in ("debit", "credit"):
+            if event.timestamp <= self.opened[getattr(event, f"{side}_account_id")]:
+                return f"imported_event_timestamp_must_postdate_{side}_account"
+        return "imported_event_timeout_must_be_zero" if event.timeout else None
 
     def fits(self, event: Transfer) -> str | Transfer:
         debits, debit_credits = self.side(event.debit_account_id, "debit"), self.side(event.debit_account_id, "credit")[1]
@@ -366,24 +390,40 @@ resolutions = st.builds(
 ).map(lambda event: replace(event, amount=0) if event.flags & VOID and event.amount > 1 else event)  # fmt: skip
 anything = st.builds(
     transfer, st.integers(1, 25), st.integers(0, 6), st.integers(0, 6), st.sampled_from((0, 1, 60, U128 - 1, U128)),
-    flags=st.integers(0, 255), timeout=st.sampled_from((0, 1)), pending_id=st.sampled_from((0, 0, 1, 2, 3)), ledger=st.sampled_from((0, 1, 1, 2)),
+    flags=st.integers(0, 511), timeout=st.sampled_from((0, 1)), pending_id=st.sampled_from((0, 0, 1, 2, 3)), ledger=st.sampled_from((0, 1, 1, 2)),
     code=st.sampled_from((0, 1, 1)), user_data_64=st.sampled_from((0, 7)),
 )  # fmt: skip
 clocks = st.sampled_from((0, 0, -SECOND_NS, SECOND_NS // 2, SECOND_NS, 2 * SECOND_NS))
 
 
 def batches(*kinds: st.SearchStrategy[Transfer]) -> st.SearchStrategy[list[tuple[list[Transfer], int]]]:
-    return st.lists(st.tuples(st.lists(st.one_of(*kinds), min_size=1, max_size=8), clocks), max_size=7)
+    usual = st.lists(st.one_of(*kinds), min_size=1, max_size=8)
+    return st.lists(st.tuples(st.one_of(usual, usual, st.builds(imported, usual, rising, st.sampled_from((None, None, 0, 1)))), clocks), max_size=7)
+
+
+AGO = (-2 * SECOND_NS, -SECOND_NS, -SECOND_NS // 2, -SECOND_NS // 4, -9, -8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8)
+rising = st.one_of(st.lists(st.sampled_from(AGO), min_size=8, max_size=8, unique=True).map(sorted), st.lists(st.sampled_from(AGO), min_size=8, max_size=8))
+
+
+def imported(events: list[Transfer], stamps: list[int], odd: int | None) -> list[Transfer]:
+    """The events as imported ones, their timestamps counted from the clock's (see `dated`); the one at place `odd` is not."""
+    kept = [replace(each, timestamp=ago, flags=each.flags | IMPORTED) for each, ago in zip(events, stamps, strict=False)]
+    return [replace(each, flags=each.flags & ~IMPORTED, timestamp=0) if place == odd else each for place, each in enumerate(kept)]
+
+
+def dated(events: list[Transfer], now_ns: int) -> list[Transfer]:
+    return [replace(each, timestamp=now_ns + each.timestamp, timeout=each.timeout % 2) if each.flags & IMPORTED else each for each in events]
 
 
 @settings(deadline=None, max_examples=300)
 @given(batches(movements, movements, resolutions, resolutions, anything))
 def test_both_ways_give_the_same_answers_and_the_same_books(several: list[tuple[list[Transfer], int]]) -> None:
     books, second, replayed, now_ns = opened(), Ledger(), Books(), START
-    second.last_ns = books.last_ns
+    second.last_ns, second.opened = books.last_ns, {each.id: each.timestamp for each in books.accounts.own.values()}
     entry.fold(replayed, entry.of_draft(books, Books()))
-    for events, passed in [([FUNDS], 0), *several]:
+    for wanted, passed in [([FUNDS], 0), *several]:
         now_ns += passed
+        events = dated(wanted, now_ns)
         draft = books.draft()
         results = core.create_transfers(draft, events, now_ns)
         facts = entry.of_draft(draft, books)
@@ -406,13 +446,14 @@ def test_both_ways_give_the_same_answers_and_the_same_books(several: list[tuple[
 def test_invariants(several: list[tuple[list[Transfer], int]]) -> None:
     books, now_ns = opened(), START
     assert post(books, FUNDS) == ["created"]
-    for events, passed in several:
+    for wanted, passed in several:
         now_ns += passed
+        events = dated(wanted, now_ns - max(AGO) - 1)  # a timestamp that has not passed yet may be taken later: that is not what is asked here
         results = one_by_one(books, events, now_ns)
         all_or_nothing(events, results)
-        core.expire(books, books.last_ns + 1)
+        core.expire(books, books.last_ns + len(events))
         before = dict(books.accounts.own)
-        again = core.create_transfers(books, events, now_ns)
+        again = one_by_one(books, events, now_ns)
         resent(results, again)
         assert books.accounts.own == before, "resending changes nothing"
     stamps = [each.timestamp for each in books.transfers.own.values()]

@@ -1,6 +1,6 @@
 """The double-entry core: one event at a time, the first check that applies is the status, chains are all or nothing. Pure: no clock, no IO.
 
-What is checked stands in `rules`; here is what an event does to the books. Imported events are left out, see there.
+What is checked stands in `rules`; here is what an event does to the books.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,7 +8,21 @@ from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from reference_apps.ledger.algebra import rules
-from reference_apps.ledger.algebra.model import LINKED, PENDING, POST, RESOLVING, TRANSIENT, Account, Pending, Result, Status, Transfer, TransferFlag
+from reference_apps.ledger.algebra.model import (
+    ACCOUNT_IMPORTED,
+    IMPORTED,
+    LINKED,
+    PENDING,
+    POST,
+    RESOLVING,
+    TRANSIENT,
+    Account,
+    Pending,
+    Result,
+    Status,
+    Transfer,
+    TransferFlag,
+)
 from reference_apps.ledger.books import Books
 
 CLOSING_DEBIT, CLOSING_CREDIT = int(TransferFlag.CLOSING_DEBIT), int(TransferFlag.CLOSING_CREDIT)
@@ -25,12 +39,13 @@ class Event(Protocol):
 
 
 Kind = TypeVar("Kind", bound=Event)
-One = Callable[[Books, Kind, int], Result]
+One = Callable[[Books, Kind, int, int | None], Result]
+"""Takes an event at a time. The last is None, or of an imported batch the moment that its own timestamps must not reach."""
 
 
 def create_accounts(books: Books, events: Sequence[Account], now_ns: int) -> tuple[Result, ...]:
     """Open accounts, one after the other; the results stand in the order of the events."""
-    return _run(books, events, now_ns, _open)
+    return _run(books, events, now_ns, _open, ACCOUNT_IMPORTED)
 
 
 def create_transfers(books: Books, events: Sequence[Transfer], now_ns: int) -> tuple[Result, ...]:
@@ -39,7 +54,7 @@ def create_transfers(books: Books, events: Sequence[Transfer], now_ns: int) -> t
     A transient failure burns the event's id, even when its chain is undone.
     """
     expire(books, first_ns(books, len(events), now_ns))
-    return _run(books, events, now_ns, _post)
+    return _run(books, events, now_ns, _post, IMPORTED)
 
 
 def expire(books: Books, now_ns: int) -> None:
@@ -53,14 +68,18 @@ def due(books: Books, now_ns: int) -> list[int]:
     return [pending_id for pending_id in books.timers.due(now_ns) if books.pendings.get(pending_id) is Pending.PENDING]
 
 
-def _run(books: Books, events: Sequence[Kind], now_ns: int, one: One[Kind]) -> tuple[Result, ...]:
-    """Take the events chain by chain; event i of n gets the timestamp batch - n + i + 1, strictly after everything before it."""
+def _run(books: Books, events: Sequence[Kind], now_ns: int, one: One[Kind], imported: int) -> tuple[Result, ...]:
+    """Take the events chain by chain; event i of n has its turn at batch - n + i + 1, strictly after everything before it.
+
+    That is its timestamp, unless the first event says with its flag `imported` that all bring their own.
+    """
     first = first_ns(books, len(events), now_ns)
+    limit_ns = first + len(events) - 1 if events and events[0].flags & imported else None
     results: list[Result] = []
     while len(results) < len(events):
         begin = len(results)
         end = _chain_end(events, begin)
-        results += _chain(books, events[begin:end], first + begin, one)
+        results += _chain(books, events[begin:end], first + begin, one, limit_ns)
     books.last_ns = max(books.last_ns, first + len(events) - 1)
     return tuple(results)
 
@@ -77,17 +96,17 @@ def _chain_end(events: Sequence[Event], begin: int) -> int:
     return min(end + 1, len(events))
 
 
-def _chain(books: Books, events: Sequence[Kind], first: int, one: One[Kind]) -> list[Result]:
+def _chain(books: Books, events: Sequence[Kind], first: int, one: One[Kind], limit_ns: int | None) -> list[Result]:
     """Apply one chain: keep all of it or nothing. A single event that fails has changed nothing, so it needs no draft."""
     if len(events) == 1 and not events[0].flags & LINKED:
-        result = one(books, events[0], first)
+        result = one(books, events[0], first, limit_ns)
         _burn(books, events[0], result.status)
         return [result]
     draft, results = books.draft(), []
     for number, event in enumerate(events):
         if number == len(events) - 1 and event.flags & LINKED:
             return _undone(len(events), number, Result(Status.LINKED_EVENT_CHAIN_OPEN, first + number), first)
-        result = one(draft, event, first + number)
+        result = one(draft, event, first + number, limit_ns)
         results.append(result)
         if result.status is not Status.CREATED:
             _burn(books, event, result.status)
@@ -112,20 +131,21 @@ def _burn(books: Books, event: Event, status: Status) -> None:
         books.burnt.put(event.id, True)
 
 
-def _open(books: Books, event: Account, at_ns: int) -> Result:
-    outcome = rules.judge_account(books, event, at_ns)
+def _open(books: Books, event: Account, at_ns: int, limit_ns: int | None) -> Result:
+    outcome = rules.judge_account(books, event, at_ns, limit_ns)
     if isinstance(outcome, Status):
         return _refused(outcome, books.accounts.get(event.id), at_ns)
     books.accounts.put(outcome.id, outcome)
-    return Result(Status.CREATED, at_ns)
+    books.opened.put(outcome.timestamp)
+    return Result(Status.CREATED, outcome.timestamp)
 
 
-def _post(books: Books, event: Transfer, at_ns: int) -> Result:
-    outcome = rules.judge_transfer(books, event, at_ns)
+def _post(books: Books, event: Transfer, at_ns: int, limit_ns: int | None) -> Result:
+    outcome = rules.judge_transfer(books, event, at_ns, limit_ns)
     if isinstance(outcome, Status):
         return _refused(outcome, books.transfers.get(event.id), at_ns)
     record(books, outcome)
-    return Result(Status.CREATED, at_ns)
+    return Result(Status.CREATED, outcome.timestamp)
 
 
 def _refused(status: Status, known: Account | Transfer | None, at_ns: int) -> Result:
@@ -135,6 +155,7 @@ def _refused(status: Status, known: Account | Transfer | None, at_ns: int) -> Re
 def record(books: Books, transfer: Transfer) -> None:
     """Enter a transfer whose checks are done. With `record_expiry` the one place where a balance changes; replay enters here too."""
     books.transfers.put(transfer.id, transfer)
+    books.moved.put(transfer.timestamp)
     books.last_ns = max(books.last_ns, transfer.timestamp)
     if transfer.flags & RESOLVING:
         posts = transfer.flags & POST
@@ -148,6 +169,7 @@ def record(books: Books, transfer: Transfer) -> None:
 def record_expiry(books: Books, pending_id: int) -> None:
     """Release a pending transfer whose time has come. Whatever comes after it is not of a time before it."""
     expired = _release(books, pending_id, Pending.EXPIRED, 0)
+    books.moved.rise(expired.expires_ns - 1)
     books.last_ns = max(books.last_ns, expired.expires_ns - 1)
 
 

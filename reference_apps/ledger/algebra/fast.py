@@ -13,7 +13,7 @@ from reference_apps.ledger.algebra import bulk, core
 from reference_apps.ledger.algebra.accounttable import NARROW, SUMS
 from reference_apps.ledger.algebra.idtable import IdTable
 from reference_apps.ledger.algebra.layout import LOW, Batch, Rows, U64s
-from reference_apps.ledger.algebra.model import ACCOUNT_FLAGS, ACCOUNT_LIMITS, LAST_NS, LINKED
+from reference_apps.ledger.algebra.model import ACCOUNT_FLAGS, ACCOUNT_IMPORTED, ACCOUNT_LIMITS, LAST_NS, LINKED
 from reference_apps.ledger.algebra.rules import CREDITS_LIMITED, DEBITS_LIMITED
 from reference_apps.ledger.books import Books
 
@@ -78,7 +78,7 @@ def prepare_accounts(books: Books, events: Batch) -> Prepared | None:
     flags, sums = events["flags"], (half for name in SUMS for half in (name, f"{name}_hi"))
     if not len(events) or any(events[name].any() for name in (*sums, "reserved", "timestamp")):
         return None
-    if (flags & ~np.uint16(ACCOUNT_FLAGS & ~LINKED)).any() or (flags & ACCOUNT_LIMITS == ACCOUNT_LIMITS).any():
+    if (flags & ~np.uint16(ACCOUNT_FLAGS & ~(LINKED | ACCOUNT_IMPORTED))).any() or (flags & ACCOUNT_LIMITS == ACCOUNT_LIMITS).any():
         return None
     lo, hi = _ids(events)
     if not (events["ledger"].all() and events["code"].all()) or not _ids_are_new(books.tables.accounts.ids, lo, hi):

@@ -10,17 +10,18 @@ LAST_NS = 2**63 - 1
 
 
 class AccountFlag(IntFlag):
-    """Flags of an account; the two limits exclude each other. `imported` (16) is not known here: it is a reserved flag."""
+    """Flags of an account; the two limits exclude each other. An imported one brings its own timestamp."""
 
     LINKED = 1
     DEBITS_MUST_NOT_EXCEED_CREDITS = 2
     CREDITS_MUST_NOT_EXCEED_DEBITS = 4
     HISTORY = 8
+    IMPORTED = 16
     CLOSED = 32
 
 
 class TransferFlag(IntFlag):
-    """Flags of a transfer; every other bit is reserved, `imported` (256) too."""
+    """Flags of a transfer; every other bit is reserved. An imported one brings its own timestamp."""
 
     LINKED = 1
     PENDING = 2
@@ -30,6 +31,7 @@ class TransferFlag(IntFlag):
     BALANCING_CREDIT = 32
     CLOSING_DEBIT = 64
     CLOSING_CREDIT = 128
+    IMPORTED = 256
 
 
 ACCOUNT_FLAGS = sum(AccountFlag)
@@ -41,13 +43,14 @@ POST, VOID = int(TransferFlag.POST_PENDING_TRANSFER), int(TransferFlag.VOID_PEND
 RESOLVING = POST | VOID
 BALANCING = int(TransferFlag.BALANCING_DEBIT | TransferFlag.BALANCING_CREDIT)
 CLOSING = int(TransferFlag.CLOSING_DEBIT | TransferFlag.CLOSING_CREDIT)
+IMPORTED, ACCOUNT_IMPORTED = int(TransferFlag.IMPORTED), int(AccountFlag.IMPORTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """One account; its sums change only through transfers.
 
-    The ledger itself gives `timestamp` (ns), and `closed_by`: the pending transfer that closed the account, 0 if none did.
+    The ledger itself gives `timestamp` (ns) to what is not imported, and `closed_by`: the pending transfer that closed the account, 0 if none did.
     """
 
     id: int
@@ -109,6 +112,10 @@ class Status(StrEnum):
     EXISTS = "exists"
     LINKED_EVENT_CHAIN_OPEN = "linked_event_chain_open"
     LINKED_EVENT_FAILED = "linked_event_failed"
+    IMPORTED_EVENT_EXPECTED = "imported_event_expected"
+    IMPORTED_EVENT_NOT_EXPECTED = "imported_event_not_expected"
+    IMPORTED_EVENT_TIMESTAMP_OUT_OF_RANGE = "imported_event_timestamp_out_of_range"
+    IMPORTED_EVENT_TIMESTAMP_MUST_NOT_ADVANCE = "imported_event_timestamp_must_not_advance"
     TIMESTAMP_MUST_BE_ZERO = "timestamp_must_be_zero"
     RESERVED_FLAG = "reserved_flag"
     ID_MUST_NOT_BE_ZERO = "id_must_not_be_zero"
@@ -159,6 +166,10 @@ class Status(StrEnum):
     CREDIT_ACCOUNT_NOT_FOUND = "credit_account_not_found"
     ACCOUNTS_MUST_HAVE_THE_SAME_LEDGER = "accounts_must_have_the_same_ledger"
     TRANSFER_MUST_HAVE_THE_SAME_LEDGER_AS_ACCOUNTS = "transfer_must_have_the_same_ledger_as_accounts"
+    IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS = "imported_event_timestamp_must_not_regress"
+    IMPORTED_EVENT_TIMESTAMP_MUST_POSTDATE_DEBIT_ACCOUNT = "imported_event_timestamp_must_postdate_debit_account"
+    IMPORTED_EVENT_TIMESTAMP_MUST_POSTDATE_CREDIT_ACCOUNT = "imported_event_timestamp_must_postdate_credit_account"
+    IMPORTED_EVENT_TIMEOUT_MUST_BE_ZERO = "imported_event_timeout_must_be_zero"
     DEBIT_ACCOUNT_ALREADY_CLOSED = "debit_account_already_closed"
     CREDIT_ACCOUNT_ALREADY_CLOSED = "credit_account_already_closed"
     OVERFLOWS_DEBITS_PENDING = "overflows_debits_pending"

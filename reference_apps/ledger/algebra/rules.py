@@ -1,7 +1,7 @@
 """The order of the checks: what an account or a transfer gets as its status, or the transfer as it is entered. Pure; nothing is changed here.
 
-Source: TigerBeetle's create_accounts and create_transfers. Imported events are left out: the flag is a reserved one, and no event gets an
-`imported_event_...` status. Nor does one get `reserved_field`: our records have no such field.
+Source: TigerBeetle's create_accounts and create_transfers. No event gets `reserved_field`: our records have no such field. `at_ns` is an event's turn, and
+`limit_ns` of an imported batch the moment that its own timestamps must not reach, None when nothing is imported.
 """
 
 from collections.abc import Sequence
@@ -9,9 +9,11 @@ from dataclasses import replace
 
 from reference_apps.ledger.algebra.model import (
     ACCOUNT_FLAGS,
+    ACCOUNT_IMPORTED,
     ACCOUNT_LIMITS,
     BALANCING,
     CLOSING,
+    IMPORTED,
     LAST_NS,
     PENDING,
     POST,
@@ -26,6 +28,7 @@ from reference_apps.ledger.algebra.model import (
     Transfer,
     TransferFlag,
 )
+from reference_apps.ledger.algebra.stamps import Stamps
 from reference_apps.ledger.books import Books
 
 LABELS = ("user_data_128", "user_data_64", "user_data_32", "ledger", "code")
@@ -42,16 +45,22 @@ RESOLVED = {
 }
 
 
-def judge_account(books: Books, event: Account, at_ns: int) -> Status | Account:
+def judge_account(books: Books, event: Account, at_ns: int, limit_ns: int | None = None) -> Status | Account:
     """Return the account as it is opened, or the status that speaks against it."""
+    status = _when(event, ACCOUNT_IMPORTED, limit_ns) or _shape(event, ACCOUNT_FLAGS)
+    if status:
+        return status
     known = books.accounts.get(event.id)
-    status = _shape(event, ACCOUNT_FLAGS) or (_difference(known, event, ACCOUNT_DIFFERENCES) if known else None) or _account_rules(event)
-    return status or replace(event, closed_by=0, timestamp=at_ns)
+    if known:
+        return _difference(known, event, ACCOUNT_DIFFERENCES)
+    if limit_ns is None:
+        return _account_rules(event) or replace(event, closed_by=0, timestamp=at_ns)
+    return _account_rules(event) or _regresses(event, books.opened, books.moved) or replace(event, closed_by=0)
 
 
-def judge_transfer(books: Books, event: Transfer, at_ns: int) -> Status | Transfer:
+def judge_transfer(books: Books, event: Transfer, at_ns: int, limit_ns: int | None = None) -> Status | Transfer:
     """Return the transfer as it is entered (amount, inherited fields and timestamp filled in), or the status that speaks against it."""
-    status = _shape(event, TRANSFER_FLAGS)
+    status = _when(event, IMPORTED, limit_ns) or _shape(event, TRANSFER_FLAGS)
     if status:
         return status
     known = books.transfers.get(event.id)
@@ -69,9 +78,27 @@ def _first(*checks: tuple[bool, Status]) -> Status | None:
     return None
 
 
+def _when(event: Account | Transfer, imported: int, limit_ns: int | None) -> Status | None:
+    """Return what speaks against the timestamp as it is sent; a batch is imported as a whole or not at all."""
+    if limit_ns is None:
+        return _first(
+            (event.flags & imported != 0, Status.IMPORTED_EVENT_NOT_EXPECTED),
+            (event.timestamp != 0, Status.TIMESTAMP_MUST_BE_ZERO),
+        )
+    return _first(
+        (not event.flags & imported, Status.IMPORTED_EVENT_EXPECTED),
+        (not 0 < event.timestamp <= LAST_NS, Status.IMPORTED_EVENT_TIMESTAMP_OUT_OF_RANGE),
+        (event.timestamp >= limit_ns, Status.IMPORTED_EVENT_TIMESTAMP_MUST_NOT_ADVANCE),
+    )
+
+
+def _regresses(event: Account | Transfer, own: Stamps, other: Stamps) -> Status | None:
+    """An imported event comes after everything of its kind, and not together with anything of the other one."""
+    return Status.IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS if event.timestamp <= own.newest or other.has(event.timestamp) else None
+
+
 def _shape(event: Account | Transfer, flags: int) -> Status | None:
     return _first(
-        (event.timestamp != 0, Status.TIMESTAMP_MUST_BE_ZERO),
         (event.flags & ~flags != 0, Status.RESERVED_FLAG),
         (event.id == 0, Status.ID_MUST_NOT_BE_ZERO),
         (event.id == U128, Status.ID_MUST_NOT_BE_INT_MAX),
@@ -120,8 +147,10 @@ def _resolution(books: Books, event: Transfer, at_ns: int) -> Status | Transfer:
     pending = books.transfers.get(event.pending_id)
     if pending is None:
         return Status.PENDING_TRANSFER_NOT_FOUND
-    entered = replace(_inherited(event, pending), timestamp=at_ns)
-    return _against_pending(entered, pending) or _already_resolved(books, pending, at_ns) or _closed_to_post(books, entered) or entered
+    entered = replace(_inherited(event, pending), timestamp=event.timestamp or at_ns)
+    status = _against_pending(entered, pending) or _already_resolved(books, pending, max(at_ns, event.timestamp))
+    status = status or (_regresses(event, books.moved, books.opened) if event.flags & IMPORTED else None)
+    return status or _closed_to_post(books, entered) or entered
 
 
 def _resolution_shape(event: Transfer) -> Status | None:
@@ -175,8 +204,9 @@ def _movement(books: Books, event: Transfer, at_ns: int) -> Status | Transfer:
         return Status.DEBIT_ACCOUNT_NOT_FOUND
     if credited is None:
         return Status.CREDIT_ACCOUNT_NOT_FOUND
-    entered = replace(event, amount=_amount(event, debited, credited), timestamp=at_ns)
-    return _ledgers(event, debited, credited) or _closed(debited, credited) or _sums(entered, debited, credited) or entered
+    entered = replace(event, amount=_amount(event, debited, credited), timestamp=event.timestamp or at_ns)
+    status = _ledgers(event, debited, credited) or (_imported(books, event, debited, credited) if event.flags & IMPORTED else None)
+    return status or _closed(debited, credited) or _sums(entered, debited, credited) or entered
 
 
 def _movement_shape(event: Transfer) -> Status | None:
@@ -199,6 +229,14 @@ def _ledgers(event: Transfer, debited: Account, credited: Account) -> Status | N
     return _first(
         (debited.ledger != credited.ledger, Status.ACCOUNTS_MUST_HAVE_THE_SAME_LEDGER),
         (event.ledger != debited.ledger, Status.TRANSFER_MUST_HAVE_THE_SAME_LEDGER_AS_ACCOUNTS),
+    )
+
+
+def _imported(books: Books, event: Transfer, debited: Account, credited: Account) -> Status | None:
+    return _regresses(event, books.moved, books.opened) or _first(
+        (event.timestamp <= debited.timestamp, Status.IMPORTED_EVENT_TIMESTAMP_MUST_POSTDATE_DEBIT_ACCOUNT),
+        (event.timestamp <= credited.timestamp, Status.IMPORTED_EVENT_TIMESTAMP_MUST_POSTDATE_CREDIT_ACCOUNT),
+        (event.timeout != 0, Status.IMPORTED_EVENT_TIMEOUT_MUST_BE_ZERO),
     )
 
 

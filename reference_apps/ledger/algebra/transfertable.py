@@ -35,7 +35,7 @@ ENTERED = ("amount", "timestamp", "user_data_128", "user_data_128_hi", "user_dat
 STATES = (None, Pending.PENDING, Pending.POSTED, Pending.VOIDED, Pending.EXPIRED)
 """What became of a pending transfer, by its number in the column `state`."""
 _NUMBERS: Mapping[Pending, int] = {state: number for number, state in enumerate(STATES) if state}
-PENDING_NUMBER = _NUMBERS[Pending.PENDING]
+PENDING_NUMBER, EXPIRED_NUMBER = _NUMBERS[Pending.PENDING], _NUMBERS[Pending.EXPIRED]
 
 
 HALF = 2**32 - 1

@@ -35,6 +35,7 @@ class AccountRow(msgspec.Struct, forbid_unknown_fields=True):
     user_data_128: _Wide = 0
     user_data_64: _Wide = 0
     user_data_32: int = 0
+    timestamp: _Wide = 0
 
     dtype: ClassVar[np.dtype[np.void]] = ACCOUNT
     kind: ClassVar[type[Account]] = Account
@@ -55,6 +56,7 @@ class TransferRow(msgspec.Struct, forbid_unknown_fields=True):
     user_data_128: _Wide = 0
     user_data_64: _Wide = 0
     user_data_32: int = 0
+    timestamp: _Wide = 0
 
     dtype: ClassVar[np.dtype[np.void]] = TRANSFER
     kind: ClassVar[type[Transfer]] = Transfer

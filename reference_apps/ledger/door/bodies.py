@@ -42,6 +42,8 @@ class Body(BaseModel):
 
 
 class AccountBody(Body):
+    """An account. Only an imported one (flag 16) brings its timestamp."""
+
     id: U128Int
     ledger: U32Int
     code: U16Int
@@ -49,13 +51,17 @@ class AccountBody(Body):
     user_data_128: U128Int = 0
     user_data_64: U64Int = 0
     user_data_32: U32Int = 0
+    timestamp: U64Int = 0
 
     def to_model(self) -> Account:
         return Account(**self.model_dump())
 
 
 class TransferBody(Body):
-    """A transfer. A post or void may leave out what it takes over from its pending transfer; every other one names it."""
+    """A transfer. A post or void may leave out what it takes over from its pending transfer; every other one names it.
+
+    Only an imported one (flag 256) brings its timestamp.
+    """
 
     id: U128Int
     debit_account_id: U128Int = 0
@@ -69,6 +75,7 @@ class TransferBody(Body):
     user_data_128: U128Int = 0
     user_data_64: U64Int = 0
     user_data_32: U32Int = 0
+    timestamp: U64Int = 0
 
     @model_validator(mode="after")
     def complete(self) -> Self:

@@ -35,6 +35,8 @@ MOST_AT_ONCE = 500
 LEAD_S = 0.05
 """How often a standby on another machine looks whether the writer is gone."""
 READ_AGAIN_S = 0.5
+BEFORE_ALL_NS = 0
+"""When the chart of new books is opened: before anything that may be imported into them."""
 SWEEP_S = SNAPSHOT_LOOK_S = 1.0
 """How often an idle desk looks for pending transfers whose time has come, and whether a snapshot is due."""
 
@@ -102,7 +104,7 @@ class Desk:
         self.books = await self._on_disk(lambda: self._replay(opened))
         if missing := [account for account in chart.accounts() if self.books.accounts.get(account.id) is None]:
             opening = self.books.draft()
-            core.create_accounts(opening, missing, self._clock_ns())
+            core.create_accounts(opening, missing, self._clock_ns() if len(self.books.tables.accounts) else BEFORE_ALL_NS)
             await self._make_durable(self._journal, [entry.of_draft(opening, self.books)])
             opening.keep()
         work = {"ledger desk": self._work(self._journal), "ledger expiry": self._sweep(), "ledger snapshots": self._take_snapshots()}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from reference_apps.ledger.algebra.accounttable import SUMS
 from reference_apps.ledger.algebra.columns import Columns
 from reference_apps.ledger.algebra.model import SECOND_NS, Account
-from reference_apps.ledger.algebra.transfertable import PENDING_NUMBER
+from reference_apps.ledger.algebra.transfertable import EXPIRED_NUMBER, PENDING_NUMBER
 from reference_apps.ledger.books import Books, Tables
 from reference_apps.ledger.closing import daystep
 from reference_apps.ledger.closing.daystep import DayEnd
@@ -103,6 +103,7 @@ def finish(books: Books, last_ns: int, lines: Iterable[Line]) -> None:
     _set_timers(books)
     for line in lines:
         _take_in(books, line)
+    books.moved.rise(_last_expiry_ns(books) - 1)
     books.last_ns = last_ns
 
 
@@ -123,6 +124,14 @@ def _take_in(books: Books, line: Line) -> None:
             books.dayends.put(ended.day.toordinal(), ended)
         case _:
             entry.fold(books, entry.from_json(line))
+
+
+def _last_expiry_ns(books: Books) -> int:
+    """Return when the last of the pending transfers expired that were released for it, 0 if none was."""
+    transfers = books.tables.transfers
+    expired = np.flatnonzero(transfers.columns.used("state") == EXPIRED_NUMBER)
+    seconds = transfers.columns["timeout"][expired].astype(np.uint64)
+    return int((transfers.columns["timestamp"][expired] + seconds * np.uint64(SECOND_NS)).max(initial=0))
 
 
 def _set_timers(books: Books) -> None:

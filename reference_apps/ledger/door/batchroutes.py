@@ -13,20 +13,16 @@ from reference_apps.ledger.algebra import core, layout
 from reference_apps.ledger.algebra.layout import ACCOUNT, TRANSFER, Batch, Records
 from reference_apps.ledger.algebra.model import Account, Transfer
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.door import batches
+from reference_apps.ledger.door import batches, loansown
 from reference_apps.ledger.door.batches import MOST_EVENTS, Events
 from reference_apps.ledger.door.bodies import AccountBody, TransferBody
 from reference_apps.ledger.keeping import bulkwork
 from reference_apps.ledger.keeping.bulkwork import Bulk, Outcome
 from reference_apps.ledger.keeping.desk import Answer, Command, Desk
-from reference_apps.ledger.loans import chart
-from reference_apps.ledger.loans.chart import Control
 
 Accounts = Annotated[list[AccountBody], Body(min_length=1, max_length=MOST_EVENTS)]
 Transfers = Annotated[list[TransferBody], Body(min_length=1, max_length=MOST_EVENTS)]
 JSON, RECORDS = b"application/json", b"application/octet-stream"
-CONTROL_IDS = frozenset(int(control) for control in Control)
-CONTROL = np.array(sorted(CONTROL_IDS), np.uint64)
 ROUTES: tuple[tuple[str, Any, np.dtype[np.void]], ...] = (("/v1/accounts", batches.ACCOUNTS, ACCOUNT), ("/v1/transfers", batches.TRANSFERS, TRANSFER))
 
 
@@ -69,13 +65,11 @@ async def _book(desk: Desk, events: Events) -> bytes:
     outcome: Outcome
     if len(events) >= bulkwork.AT_LEAST:
         batch = layout.batch_of(events, ACCOUNT if isinstance(events[0], Account) else TRANSFER) if isinstance(events, tuple) else events
-        _refuse_control_accounts(batch)
+        loansown.refuse_many(desk.books, batch)
         outcome = await desk.submit_bulk(Bulk(batch))
     else:
         few = events if isinstance(events, tuple) else _values(events)
-        for index, event in enumerate(few):
-            if isinstance(event, Transfer) and not CONTROL_IDS.isdisjoint((event.debit_account_id, event.credit_account_id)):
-                raise _control_account(index, event.debit_account_id if event.debit_account_id in CONTROL_IDS else event.credit_account_id)
+        loansown.refuse_few(desk.books, few)
         _, body = await desk.submit(_command(few))
         outcome = body["results"]
     return batches.answer(outcome)
@@ -94,18 +88,3 @@ def _command(events: Sequence[Any]) -> Command:
         return 200, {"results": create(books, events, now_ns)}
 
     return book
-
-
-def _refuse_control_accounts(events: Batch) -> None:
-    """The loans' control accounts move with a loan or not at all, else the loans would no longer add up to them."""
-    if events.dtype == ACCOUNT:
-        return
-    fields = ("debit_account_id", "credit_account_id")
-    named = [np.isin(events[name], CONTROL) & (events[f"{name}_hi"] == 0) for name in fields]
-    for index in np.flatnonzero(named[0] | named[1])[:1].tolist():
-        raise _control_account(index, int(events[fields[0] if named[0][index] else fields[1]][index]))
-
-
-def _control_account(index: int, account_id: int) -> Problem:
-    detail = f"{index}: account {account_id} ({chart.name(account_id)}) is a control account of the loans"
-    return Problem(422, "control_account", detail, remedy="use POST /v1/loans or /v1/loans/{id}/repayments")

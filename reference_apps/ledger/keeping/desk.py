@@ -107,6 +107,8 @@ class Desk:
             core.create_accounts(opening, missing, self._clock_ns() if len(self.books.tables.accounts) else BEFORE_ALL_NS)
             await self._make_durable(self._journal, [entry.of_draft(opening, self.books)])
             opening.keep()
+        for control in (each for each in chart.Control if chart.taken(self.books.accounts.get(int(each)), each)):
+            log.error("account %d is not the chart's %s: somebody else opened it; what would be posted to it is refused", control, chart.name(int(control)))
         work = {"ledger desk": self._work(self._journal), "ledger expiry": self._sweep(), "ledger snapshots": self._take_snapshots()}
         self._tasks = tuple(asyncio.create_task(each, name=name) for name, each in work.items())
         log.info("books open: epoch %d, %d loans, %d transfers", self._journal.epoch, len(self.books.loans.own), len(self.books.tables.transfers))

@@ -11,6 +11,10 @@ CURRENCIES: Mapping[str, int] = {"CNY": 156}
 """Ledger number of each currency we keep books in (ISO 4217 numeric codes)."""
 
 
+RESERVED = range(1_000, 10_000)
+"""Numbers of accounts that are the chart's, now or later: nobody else may open one."""
+
+
 class Control(IntEnum):
     """The control accounts; the number is the account's id and its code."""
 
@@ -83,6 +87,11 @@ def accounts() -> tuple[Account, ...]:
     """Return the control accounts as they are opened in new books: receivables never go below zero, nor does what we owe."""
     ledger = CURRENCIES["CNY"]
     return tuple(Account(id=int(control), ledger=ledger, code=int(control), flags=int(LIMITS.get(control, 0))) for control in Control)
+
+
+def taken(account: Account | None, control: Control) -> bool:
+    """Return whether somebody else has opened an account under the number of a control account, before that was refused."""
+    return account is not None and (account.code != int(control) or account.ledger not in CURRENCIES.values())
 
 
 def name(account_id: int) -> str:

@@ -19,7 +19,7 @@ from reference_apps.ledger.algebra.model import Status, Transfer, TransferFlag
 from reference_apps.ledger.books import Books
 from reference_apps.ledger.loans import chart, happened
 from reference_apps.ledger.loans.allocation import Component
-from reference_apps.ledger.loans.chart import EARNING, Business, Movement
+from reference_apps.ledger.loans.chart import EARNING, Business, Control, Movement
 from reference_apps.ledger.loans.happening import Happening
 from reference_apps.ledger.loans.life import Life
 from reference_apps.ledger.loans.loan import Loan
@@ -132,6 +132,7 @@ def transfer(loan: Loan, part: str, movement: Movement, day: date) -> Transfer:
 
 def book(books: Books, loan: Loan, movements: Sequence[Transfer], now_ns: int) -> None:
     """Post the movements as one linked chain, and keep what of them the loan has earned. Raises Problem when the ledger refuses one."""
+    _check_own(books, loan, movements)
     last = len(movements) - 1
     chain = [replace(movement, flags=int(TransferFlag.LINKED) if number < last else 0) for number, movement in enumerate(movements)]
     for movement, result in zip(chain, core.create_transfers(books, chain, now_ns) if chain else (), strict=True):
@@ -141,6 +142,14 @@ def book(books: Books, loan: Loan, movements: Sequence[Transfer], now_ns: int) -
             raise Problem(409, str(result.status), detail, remedy="nothing was booked; look at the accounts with GET /v1/accounts")
     for movement in chain:
         keep(books, movement)
+
+
+def _check_own(books: Books, loan: Loan, movements: Sequence[Transfer]) -> None:
+    """A number of the chart that somebody had opened before the chart had it is no account of ours. Raises Problem (409)."""
+    for control in sorted({Control(side) for each in movements for side in (each.debit_account_id, each.credit_account_id)}):
+        if chart.taken(books.accounts.get(int(control)), control):
+            detail = f"loan {loan.id}: account {int(control)} is not the chart's {chart.name(int(control))}: somebody else opened it before it was reserved"
+            raise Problem(409, "control_account_taken", detail, remedy="nothing was booked; the books need a chart with another number for it")
 
 
 def keep(books: Books, movement: Transfer) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from reference_apps.ledger.algebra import core
-from reference_apps.ledger.algebra.model import SECOND_NS, U128, Transfer
+from reference_apps.ledger.algebra.model import SECOND_NS, U128, Account, Transfer
 from reference_apps.ledger.books import Books
 from reference_apps.ledger.closing import dayend
 from reference_apps.ledger.closing.daystep import Begun, Ended
@@ -31,7 +31,7 @@ from reference_apps.ledger.keeping.schedule import Policy
 from reference_apps.ledger.keeping.snapshot import Abandoned
 from reference_apps.ledger.loans import chart, lending
 from reference_apps.ledger.loans.loan import Terms
-from tests.apps.ledger_fast import START, Way, history, move, state
+from tests.apps.ledger_fast import START, Way, history, move, plan, state
 from tests.apps.ledger_work import pay_out, pay_out_many
 
 DAY = date(2025, 2, 15)
@@ -88,6 +88,34 @@ def test_snapshot_and_the_rest_is_the_whole_is_what_lived(tmp_path: Path, seed: 
     later = random_batch(dice, 9000)
     draft = found.draft()
     assert core.create_transfers(draft, later, way.books.last_ns + SECOND_NS) == way.one_by_one(later, way.books.last_ns + SECOND_NS), "and it goes on alike"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_changes_while_it_is_copied_is_in_it_as_it_was(seed: int) -> None:
+    """Two are under way at once, from different moments, while single events and whole columns are written."""
+    dice, way, now_ns = Random(seed), Way(), START
+    going: list[tuple[frozen.Freezing, dict[str, bytes]]] = []
+    for number in range(60):
+        now_ns += SECOND_NS // 2
+        if number in (3, 9):
+            whole = frozen.freeze(way.books, (number, ""))
+            going.append((frozen.Freezing(way.books), {name: column.tobytes() for name, column in whole.columns.items()}))
+            going[-1][0].share((number, ""))
+        if dice.random() < 0.5:
+            way.one_by_one(random_batch(dice, 1000 + 100 * number), now_ns)
+        else:
+            batch = [move(1000 + 100 * number + each, *dice.sample((1, 10, 11, 2**100), 2), 7) for each in range(9)]
+            if planned := plan(way.books, batch, now_ns):
+                way.apply(planned)
+        accounts = [Account(id=10**6 + number, ledger=1, code=1, flags=32)]
+        way.one_by_one(accounts, now_ns)
+        for each, _ in going:
+            each.step(dice.choice((1, 2)))
+    for each, before in going:
+        while not each.step():
+            pass
+        assert {name: column.tobytes() for name, column in each.frozen.columns.items()} == before
+    assert way.books.tables.accounts.columns._held == way.books.tables.transfers.columns._held == (), "nothing is saved for anybody any more"
 
 
 def test_loans_and_stored_answers_are_in_it(tmp_path: Path) -> None:

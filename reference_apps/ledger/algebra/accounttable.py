@@ -124,7 +124,7 @@ class AccountTable:
 
     def add_to(self, name: str, rows: Rows, amounts: U64s) -> None:
         """Add amounts to a sum of these accounts, which may be named more than once. `has_room_for` must have said that nothing can overflow."""
-        np.add.at(self.columns.write(name), rows, amounts)
+        self.columns.add_to(name, rows, amounts)
         self._remembered.clear()
 
     def has_room_for(self, total: int, *touched: Rows) -> bool:

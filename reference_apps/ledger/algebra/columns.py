@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from reference_apps.ledger.algebra.held import Held, Rows
+
 FIRST_ROOM, MANY = 256, 2**20
 FEW_TIMES, MANY_TIMES = 4, 64
 """How much more room is taken each time, below and from MANY rows: what is copied then is small beside what comes."""
@@ -16,13 +18,14 @@ FEW_TIMES, MANY_TIMES = 4, 64
 class Columns:
     """Columns by name. `self[name]` is the whole column with its room; only the first `count` rows mean something."""
 
-    __slots__ = ("_arrays", "_blank", "count", "room")
+    __slots__ = ("_arrays", "_blank", "_held", "count", "room")
 
     def __init__(self, dtypes: Mapping[str, str]) -> None:
         self.count = 0
         self.room = FIRST_ROOM
         self._arrays: dict[str, NDArray[np.unsignedinteger]] = {name: np.zeros(FIRST_ROOM, dtype) for name, dtype in dtypes.items()}
         self._blank = set(dtypes)
+        self._held: tuple[Held, ...] = ()
 
     def __getitem__(self, name: str) -> NDArray[np.unsignedinteger]:
         return self._arrays[name]
@@ -60,13 +63,30 @@ class Columns:
         return first
 
     def put(self, name: str, row: int, value: int) -> None:
+        for held in self._held:
+            held.save_one(name, row)
         self._arrays[name][row] = value
         self._blank.discard(name)
 
     def write(self, name: str) -> NDArray[np.unsignedinteger]:
-        """Return a column to write into."""
+        """Return a column to write into; in rows that may be held, use `put` and `add_to`."""
         self._blank.discard(name)
         return self._arrays[name]
+
+    def add_to(self, name: str, rows: Rows, values: NDArray[np.unsignedinteger]) -> None:
+        """Add to a column; a row may be named more than once."""
+        for held in self._held:
+            held.save(name, rows)
+        np.add.at(self.write(name), rows, values)
+
+    def hold(self, names: Iterable[str]) -> Held:
+        """Hold on to some columns as they are now, whatever is done to them by `put` and `add_to`. Blank ones are left out; `release` ends it."""
+        held = Held(self, tuple(name for name in names if name not in self._blank))
+        self._held = (*self._held, held)
+        return held
+
+    def release(self, held: Held) -> None:
+        self._held = tuple(each for each in self._held if each is not held)
 
     def begin_with(self, count: int, names: Iterable[str]) -> Mapping[str, NDArray[np.unsignedinteger]]:
         """Make empty columns `count` rows long, all zero but for those that are named, which are returned to be filled."""

@@ -22,7 +22,7 @@ from reference_apps.ledger.keeping import bulkwork, entry, frozen, journals, rec
 from reference_apps.ledger.keeping import journal as journal_port
 from reference_apps.ledger.keeping.bulkwork import Bulk, Outcome, Planned
 from reference_apps.ledger.keeping.entry import Entry
-from reference_apps.ledger.keeping.frozen import Frozen
+from reference_apps.ledger.keeping.frozen import Freezing
 from reference_apps.ledger.keeping.journal import Fenced, Head, Journal, Unreachable, Unwritable
 from reference_apps.ledger.keeping.journals import Place
 from reference_apps.ledger.keeping.record import Record
@@ -61,7 +61,7 @@ class Job:
 class StillJob:
     """Somebody waits for the books to stand still for a moment; it is done with the books as they are then."""
 
-    done: "asyncio.Future[Frozen]"
+    done: "asyncio.Future[Freezing]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ class Desk:
                 case StillJob() as first:
                     self._waiting.popleft()
                     await self._settled()
-                    _tell(first, await self._on_disk(lambda: frozen.freeze(self.books, self.head)))
+                    _tell(first, await self._freezing())
                 case _:
                     await self._settled()
                     await self._serve(journal, self._together())
@@ -205,6 +205,12 @@ class Desk:
         _tell(job, planned.outcome())
         return planned
 
+    async def _freezing(self) -> Freezing:
+        """Begin to hold on to the books while nothing is booked."""
+        going = Freezing(self.books)
+        await self._on_disk(lambda: going.share(self.head))
+        return going
+
     async def _sweep(self) -> None:
         """Release what has expired when no transfer comes that would."""
         while not self.fenced:
@@ -216,12 +222,15 @@ class Desk:
                     log.warning("expiry has to wait: %s", error)
 
     async def _take_snapshots(self) -> None:
-        """Write a snapshot when one is due; the books stand still only while their changing columns are copied."""
+        """Write a snapshot when one is due; the books stand still only while it begins, and what changes in them is copied between batches."""
         while not self.fenced:
             await asyncio.sleep(SNAPSHOT_LOOK_S)
             if self._schedule.is_due():
                 try:
-                    await self._schedule.write(await self._answer(StillJob))
+                    going: Freezing = await self._answer(StillJob)
+                    while not going.step():
+                        await asyncio.sleep(0)
+                    await self._schedule.write(going.frozen)
                 except Problem as error:
                     log.warning("the snapshot has to wait: %s", error)
 

@@ -1,6 +1,6 @@
 """The committed books at one moment, as columns and lines that can be written down while the books go on; and books made of them again. Pure.
 
-Columns that only ever grow are shared with the books; those whose rows change are copied.
+Columns that only ever grow are shared with the books; those whose rows change are copied, stretch by stretch between batches.
 """
 
 import heapq
@@ -24,7 +24,9 @@ from reference_apps.ledger.keeping.reply import Reply
 from reference_apps.ledger.loans.loan import Loan
 from reference_apps.ledger.loans.postedtable import Fen, PostedTable
 
-CHANGING = frozenset({*(f"accounts.{name}" for name in SUMS), "accounts.mark", "transfers.state"})
+CHANGING: Mapping[str, tuple[str, ...]] = {"accounts": (*SUMS, "mark"), "transfers": ("state",)}
+ROWS_AT_ONCE = 2**15
+"""That are copied before others have their turn."""
 Line = Mapping[str, Any]
 NONE_POSTED = (np.zeros((3, 0), np.int64), np.zeros(0, np.int32))
 LINE_BYTES = 512
@@ -60,20 +62,61 @@ class Frozen:
         yield from (entry.to_json(one) for one in entry.lasting(self.loans, self.replies))
 
 
+class Freezing:
+    """The books as they are when it begins. They may not change until `share` is done; then they may, in the thread that takes the steps."""
+
+    __slots__ = ("_books", "_held", "frozen")
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._held = {table: (each, each.hold(CHANGING[table])) for table, each in tables(books.tables).items() if table in CHANGING}
+        self.frozen: Frozen
+
+    def share(self, head: Head) -> None:
+        """Make `frozen`, but for the columns whose rows change: it is whole once `step` has said so."""
+        self.frozen = _shared(self._books, head)
+
+    def step(self, most: int = ROWS_AT_ONCE) -> bool:
+        """Copy the next rows, some milliseconds' worth; say whether all are copied."""
+        for table, (columns, held) in list(self._held.items()):
+            begin = held.taken
+            for name, part in held.take(most).items():
+                self.frozen.columns[f"{table}.{name}"][begin : held.taken] = part
+            if held.taken < held.count:
+                return False
+            columns.release(held)
+            del self._held[table]
+        return True
+
+
 def freeze(books: Books, head: Head) -> Frozen:
     """Hold on to the books as they are now; nobody may change them meanwhile."""
+    going = Freezing(books)
+    going.share(head)
+    while not going.step():
+        pass
+    return going.frozen
+
+
+def _shared(books: Books, head: Head) -> Frozen:
+    """Return the books as they are now, but for the columns whose rows change: those are empty."""
     columns = {f"{table}.{name}": each.used(name) for table, each in tables(books.tables).items() for name in each.names() if not each.is_blank(name)}
     return Frozen(
         head=head,
         last_ns=books.last_ns,
         rows={table: each.count for table, each in tables(books.tables).items()},
-        columns={name: column.copy() if name in CHANGING else column for name, column in columns.items()},
+        columns={name: np.empty_like(column) if _changes(name) else column for name, column in columns.items()},
         beside=tuple(_beside(books.tables)),
         posted=books.posted.copied() if isinstance(books.posted, PostedTable) else NONE_POSTED,
         dayends=tuple(books.dayends.own.values()),
         loans=tuple(books.loans.own.values()),
         replies=tuple(books.replies.own.items()),
     )
+
+
+def _changes(name: str) -> bool:
+    table, _, column = name.partition(".")
+    return column in CHANGING.get(table, ())
 
 
 def tables(kept: Tables) -> Mapping[str, Columns]:

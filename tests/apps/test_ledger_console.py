@@ -40,8 +40,12 @@ def test_all_that_looks_works_beside_the_writer(tmp_path: Path, said: Any) -> No
             status, out, _ = said("trial-balance")
             assert (status, out.splitlines()[0]) == (0, "the books balance: 2 loans, 6 transfers, through record 7")
             assert "1101     principal            20,000.00     400.00  19,600.00 Dr" in out
+            assert "156     1101         1  20,000.00     400.00  19,600.00 Dr" in out, "by ledger and code"
             status, out, _ = said("trial-balance", "-o", "json")
             assert (status, json.loads(out)["balanced"]) == (0, True)
+            status, out, _ = said("trial-balance", "--limit", "2")
+            assert (status, "1101     principal" in out, "1102     interest" in out, "more follows: --after 1101" in out) == (0, True, False, True)
+            assert "more follows" not in said("trial-balance", "--limit", "50", "--after", "1101")[1]
             assert said("verify")[:2] == (0, f"the chain is whole: 7 records, newest {(await ask('GET', '/v1/journal/verify')).body['head'][:12]}\n")
             status, out, _ = said("replay")
             assert (status, out.splitlines()[0]) == (0, "the replayed books agree with themselves: 7 records, 12 accounts, 6 transfers, 2 loans, 1 days ended")
@@ -81,6 +85,7 @@ def test_what_is_wrong_ends_with_a_status_and_a_sentence(tmp_path: Path, said: A
         (("reconcile", str(bad)), 2, "line 2: amount '5' is no amount in yuan"),
         (("reconcile", str(tmp_path / "none.csv")), 2, "No such file"),
         (("trial-balance", "-o", "xml"), 2, "is not one of"),
+        (("trial-balance", "--after", str(2**128)), 2, "is not in the range"),
     ):
         found, _, errors = said(*words)
         assert (found, complaint in errors) == (status, True), (words, errors)

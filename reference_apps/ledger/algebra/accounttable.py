@@ -116,11 +116,16 @@ class AccountTable:
 
     def page(self, after: int, limit: int) -> list[Account]:
         """Return the next accounts by id, beyond `after`."""
+        return [self.at(row) for row in self.page_rows(after, limit)]
+
+    def page_rows(self, after: int, limit: int) -> list[int]:
+        """Return their row numbers. Ids never change: another thread may ask."""
         lo, hi = self.ids.ids.used("lo"), self.ids.ids.used("hi")
         after_lo, after_hi = np.uint64(after & LOW), np.uint64(after >> 64)
         rows = np.flatnonzero((hi > after_hi) | ((hi == after_hi) & (lo > after_lo)))
         rows = _smallest(rows, lo if self.ids.ids.is_blank("hi") else hi, limit)
-        return [self.at(int(row)) for row in rows[np.lexsort((lo[rows], hi[rows]))][:limit]]
+        found: list[int] = rows[np.lexsort((lo[rows], hi[rows]))][:limit].tolist()
+        return found
 
     def add_to(self, name: str, rows: Rows, amounts: U64s) -> None:
         """Add amounts to a sum of these accounts, which may be named more than once. `has_room_for` must have said that nothing can overflow."""

@@ -97,7 +97,7 @@ class DayRun:
         return run
 
 
-async def learn(books: Books) -> None:
-    """Have the columns know every loan, letting others have their turn in between."""
-    while not subledger.learn(books, LEARNT_AT_ONCE):
+async def learn(books: Books, most: int = LEARNT_AT_ONCE) -> None:
+    """Have the columns know every loan, letting others have their turn after so many."""
+    while not subledger.learn(books, most):
         await asyncio.sleep(0)

@@ -14,6 +14,7 @@ import click
 from ctl.kit.identity import Identity, config
 from ctl.kit.problem import Problem
 from reference_apps.ledger import businessday, settings
+from reference_apps.ledger.algebra.model import U128
 from reference_apps.ledger.books import Books
 from reference_apps.ledger.closing import accountstatement, bankaccount, bankfile, breaklist, dayreport, ledgerrows, loanstatement, subledger
 from reference_apps.ledger.closing.accountstatement import Page
@@ -57,11 +58,13 @@ DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @cli.command("trial-balance")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Most accounts shown one by one.")
+@click.option("--after", type=click.IntRange(0, U128), default=0, help="Go on with the accounts after this one.")
 @_shared("json")
-def trial_balance(data_dir: Path | None, output: str) -> int:
-    """Add up every account, and hold the control accounts against the loans."""
+def trial_balance(limit: int, after: int, data_dir: Path | None, output: str) -> int:
+    """Add up every account by ledger and code, and hold the control accounts against the loans."""
     books, head = _books(_place(data_dir))
-    body = views.trial_balance(books) | {"through": f"through record {head[0]}"}
+    body = views.trial_balance(books, limit, after) | {"through": f"through record {head[0]}"}
     _show(output, body, screens.trial_balance)
     return 0 if body["balanced"] else DIFFERENT
 
@@ -231,7 +234,7 @@ def _books(place: Place) -> tuple[Books, tuple[int, str]]:
 def _of_account(books: Books, account_id: int, days: tuple[date, date], page: Page) -> dict[str, Any]:
     account = books.accounts.get(account_id)
     if account is None:
-        raise Stop(f"there is no account {account_id}; trial-balance lists them", NOT_FOUND)
+        raise Stop(f"there is no account {account_id}; trial-balance lists them by id", NOT_FOUND)
     if days[0] > days[1]:
         raise click.UsageError(f"--from {days[0]} is after --to {days[1]}")
     transfers = (transfer for _, transfer in ledgerrows.touching(books, account_id))

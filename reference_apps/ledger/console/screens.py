@@ -19,15 +19,20 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: frozenset
 
 
 def trial_balance(body: Json) -> str:
-    """Return the trial balance: does it balance, the accounts, and the control accounts against the loans."""
+    """Return the trial balance: does it balance, the totals by code, the accounts, and the control accounts against the loans."""
     verdict = "the books balance" if body["balanced"] else "THE BOOKS DO NOT BALANCE"
     lines = [f"{verdict}: {body['loans']:,} loans, {body['transfers']:,} transfers, {body['through']}", ""]
     rows = [(row["id"], _words(row["name"]), yuan(row["debits_fen"], ""), yuan(row["credits_fen"], ""), _balance(row)) for row in body["accounts"]]
     for row in body["ledgers"]:
         rows.append(("", f"total {row['currency']}", yuan(row["debits_fen"], ""), yuan(row["credits_fen"], ""), yuan(row["difference_fen"], "")))
-    lines += table(("account", "", "debits", "credits", "balance"), rows, frozenset({2, 3, 4}))
+    lines += [*table(("ledger", "code", "accounts", "debits", "credits", "balance"), [_code(row) for row in body["codes"]], frozenset({1, 2, 3, 4, 5})), ""]
+    lines += [*table(("account", "", "debits", "credits", "balance"), rows, frozenset({2, 3, 4})), *_more(body)]
     told = [(_words(row["account"]), *(yuan(row[f"{name}_fen"], "") for name in ("loans", "control", "difference"))) for row in body["controls"]]
     return "\n".join([*lines, "", *table(("control account", "loans say", "account says", "difference"), told, frozenset({1, 2, 3}))]) + "\n"
+
+
+def _code(row: Json) -> Sequence[str]:
+    return str(row["ledger"]), str(row["code"]), f"{row['accounts']:,}", yuan(row["debits_fen"], ""), yuan(row["credits_fen"], ""), _balance(row)
 
 
 def _balance(row: Json) -> str:

@@ -1,19 +1,19 @@
 """The ledger's values as JSON: money in fen, rates as decimal text, ids of 128 bits as text. Pure."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from reference_apps.ledger.algebra.model import Account, Result, Transfer
 from reference_apps.ledger.books import Books
-from reference_apps.ledger.closing import dayreport, subledger
+from reference_apps.ledger.closing import dayreport, subledger, trialbalance
 from reference_apps.ledger.closing.subledger import Check
+from reference_apps.ledger.closing.trialbalance import Total, TrialBalance
 from reference_apps.ledger.loans import chart
 from reference_apps.ledger.loans.chart import Control
 
 Json = dict[str, Any]
-MOST_LEARNT = 100_000
+MOST_LEARNT, MOST_ACCOUNTS = 100_000, 100
 WIDE = ("id", "debit_account_id", "credit_account_id", "pending_id", "closed_by", "user_data_128")
 
 
@@ -31,21 +31,26 @@ def results(values: Sequence[Result]) -> Json:
     return {"results": [{"index": index, "status": str(value.status), "timestamp": value.timestamp} for index, value in enumerate(values)]}
 
 
-def trial_balance(books: Books) -> Json:
-    """Add up every account by ledger, and compare the loans with their control accounts. What the columns do not know yet is learnt."""
-    accounts = list(books.tables.accounts.values())
-    ledgers = [_ledger(number, [each for each in accounts if each.ledger == number]) for number in sorted({each.ledger for each in accounts})]
+def trial_balance(books: Books, limit: int = MOST_ACCOUNTS, after: int = 0) -> Json:
+    """Work the trial balance out at once. What the columns do not know of the loans yet is learnt."""
     while not subledger.learn(books, MOST_LEARNT):
         pass
-    controls = subledger.checks(books)
+    return balance_page(trialbalance.of(books), books.tables.accounts.page(after, limit), limit)
+
+
+def balance_page(made: TrialBalance, accounts: Sequence[Account], limit: int) -> Json:
+    """Return a trial balance with a page of the accounts, these as they are now; `next` is the id to go on after."""
+    ledgers = made.by_ledger()
     return {
-        "balanced": all(row["difference_fen"] == 0 for row in ledgers) and _reserved_evenly(accounts) and not any(each.difference_fen for each in controls),
-        "loans": len(books.loans.own),
-        "transfers": len(books.tables.transfers),
-        "ledgers": ledgers,
-        "subledger": _principal(controls),
-        "controls": dayreport.control_rows(controls),
+        "balanced": all(each.is_even for each in ledgers.values()) and not any(each.difference_fen for each in made.controls),
+        "loans": made.loans,
+        "transfers": made.transfers,
+        "ledgers": [_ledger(number, each) for number, each in ledgers.items()],
+        "subledger": _principal(made.controls),
+        "controls": dayreport.control_rows(made.controls),
+        "codes": [{"ledger": ledger, "code": code, **asdict(each)} for (ledger, code), each in sorted(made.by_code.items())],
         "accounts": [_balance(each) for each in accounts],
+        "next": str(accounts[-1].id) if len(accounts) == limit else None,
     }
 
 
@@ -55,19 +60,10 @@ def _balance(value: Account) -> Json:
     return {"id": str(value.id), "name": chart.name(value.id), "ledger": value.ledger} | moved | reserved
 
 
-def _ledger(number: int, accounts: Iterable[Account]) -> Json:
-    rows = list(accounts)
-    debits, credits = sum(each.debits_posted for each in rows), sum(each.credits_posted for each in rows)
+def _ledger(number: int, total: Total) -> Json:
     currency = next((name for name, ledger in chart.CURRENCIES.items() if ledger == number), "")
-    return {"ledger": number, "currency": currency, "debits_fen": debits, "credits_fen": credits, "difference_fen": debits - credits}
-
-
-def _reserved_evenly(accounts: Iterable[Account]) -> bool:
-    """Whether what pending transfers reserve is the same on both sides, in every ledger."""
-    reserved: Counter[int] = Counter()
-    for each in accounts:
-        reserved[each.ledger] += each.debits_pending - each.credits_pending
-    return not any(reserved.values())
+    difference = total.debits_fen - total.credits_fen
+    return {"ledger": number, "currency": currency, "debits_fen": total.debits_fen, "credits_fen": total.credits_fen, "difference_fen": difference}
 
 
 def _principal(controls: Sequence[Check]) -> Json:

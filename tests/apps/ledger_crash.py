@@ -22,7 +22,7 @@ from reference_apps.ledger.keeping import journals
 from reference_apps.ledger.keeping.desk import Desk
 from tests.apps.conftest import ask_asgi
 
-ACCOUNTS = range(5_000, 5_020)
+ACCOUNTS = range(50_000, 50_020)
 AT_ONCE = 6
 CHAIN, PENDING, POST = 1, 2, 4
 

@@ -103,7 +103,7 @@ def test_a_clock_that_jumps_back_keeps_the_order_and_expires_nothing_twice(tmp_p
         await ledger_crash.open_accounts(app)
 
         async def post(number: int, **more: Any) -> str:
-            event = {"id": number, "debit_account_id": 5_000, "credit_account_id": 5_001, "amount": 10, "ledger": 156, "code": 1} | more
+            event = {"id": number, "debit_account_id": 50_000, "credit_account_id": 50_001, "amount": 10, "ledger": 156, "code": 1} | more
             reply = await ask_asgi(app, "POST", "/v1/transfers", [event])
             stamps.append(reply.body["results"][0]["timestamp"])
             return str(reply.body["results"][0]["status"])

@@ -69,7 +69,7 @@ class Way:
         opens = plan.records.dtype == layout.ACCOUNT
         self.write(Entry(accounts=records) if opens else Entry(transfers=records))
         (fast.apply_accounts if opens else fast.apply_transfers)(self.books, plan)
-        return tuple(Result(Status.CREATED, plan.first_ns + number) for number in range(len(plan.records)))
+        return tuple(Result(Status.CREATED, stamp) for stamp in plan.records["timestamp"].tolist())
 
     def state(self) -> dict[str, Any]:
         return state(self.books)

@@ -51,6 +51,7 @@ FAST: dict[str, list[Transfer]] = {
     "a limited account on its free side": [move(0, 10, LIMITED, 10**6), move(0, MIRRORED, 10, 10**6)],
     "a sum that reaches 2^62 exactly": [move(0, FULL, 10, FUNDS)],
     "ids with equal halves": [replace(PLAIN, id=5), replace(PLAIN, id=5 << 64), replace(PLAIN, id=5 << 64 | 5)],
+    "imported ones": [replace(PLAIN, flags=256, timestamp=LATER - ago) for ago in (500, 3, 2)],
     "an account with a large id": [replace(PLAIN, debit_account_id=2**100, user_data_128=2**127, user_data_64=2**63, user_data_32=2**31)],
 }
 SLOW: dict[str, list[Transfer]] = {
@@ -76,6 +77,12 @@ SLOW: dict[str, list[Transfer]] = {
     "accounts of two ledgers": [replace(PLAIN, debit_account_id=FOREIGN)],
     "another ledger than the accounts'": [replace(PLAIN, ledger=2)],
     "one account on both sides": [replace(PLAIN, debit_account_id=11)],
+    "imported ones of one moment": [replace(PLAIN, flags=256, timestamp=LATER - 9)] * 2,
+    "imported ones out of order": [replace(PLAIN, flags=256, timestamp=LATER - ago) for ago in (8, 9)],
+    "an imported one of the past": [replace(PLAIN, flags=256, timestamp=START)],
+    "an imported one of the present": [replace(PLAIN, flags=256, timestamp=LATER + 3)],
+    "an imported one beyond all time": [replace(PLAIN, flags=256, timestamp=2**63)],
+    "an imported reservation": [replace(PLAIN, flags=256 | 2, timestamp=LATER - 9)],
     "a timestamp": [replace(PLAIN, timestamp=1)],
     "a timeout": [replace(PLAIN, timeout=1)],
     "a pending id": [replace(PLAIN, pending_id=HELD)],
@@ -119,6 +126,44 @@ def test_what_needs_a_closer_look_gets_it(name: str) -> None:
 def test_an_expiry_that_is_due_comes_first() -> None:
     for passed_ns, is_fast in ((3 * SECOND_NS + 7, True), (3 * SECOND_NS + 8, False)):
         assert both(Way(), Way(), [replace(PLAIN, id=1)], START + passed_ns) is is_fast
+
+
+OPENED = LATER - 10
+BESIDE = [
+    (move(50, 10, 11, 1, timestamp=OPENED), "imported_event_timestamp_must_not_regress"),
+    (move(50, 77, 11, 1, timestamp=OPENED - 1), "imported_event_timestamp_must_postdate_debit_account"),
+    (move(50, 11, 77, 1, timestamp=OPENED - 1), "imported_event_timestamp_must_postdate_credit_account"),
+    (move(50, 77, 11, 1, timestamp=OPENED + 1), "created"),
+    (move(50, 10, 11, 1, timestamp=OPENED - 1), "created"),
+]
+
+
+@pytest.mark.parametrize("event, status", BESIDE)
+def test_an_imported_one_stands_after_its_accounts_and_at_no_account_s_moment(event: Transfer, status: str) -> None:
+    way, other = Way(), Way()
+    for each in (way, other):
+        each.one_by_one([Account(id=77, ledger=1, code=1, flags=16, timestamp=OPENED)], LATER)
+    batch = [replace(event, flags=256)]
+    assert [str(each.status) for each in core.create_transfers(way.books.draft(), batch, LATER)] == [status]
+    assert both(way, other, batch, LATER) is (status == "created")
+
+
+def test_accounts_and_transfers_of_history_are_taken_at_once_one_batch_after_the_other() -> None:
+    way, other, now_ns = Way(), Way(), LATER
+    for number in range(3):
+        begin = LATER - 900 + 200 * number
+        accounts = [Account(id=1000 * (number + 1) + each, ledger=1, code=1, flags=16, timestamp=begin + each) for each in range(50)]
+        ready = fast.prepare_accounts(way.books, layout.accounts_batch(accounts))
+        planned = fast.plan_accounts(way.books, ready, now_ns) if ready else None
+        assert planned is not None
+        assert way.apply(planned) == other.one_by_one(accounts, now_ns)
+        moves = [move(5000 * (number + 1) + each, accounts[each].id, 10, 1, flags=256, timestamp=begin + 100 + each) for each in range(50)]
+        assert both(way, other, moves, now_ns)
+        assert not both(way, other, [replace(moves[0], id=4000 + number)], now_ns), "its moment has passed"
+        beside = [Account(id=700 + number, ledger=1, code=1, flags=16, timestamp=begin + 149)]
+        ready = fast.prepare_accounts(way.books, layout.accounts_batch(beside))
+        assert ready is not None
+        assert fast.plan_accounts(way.books, ready, now_ns) is None, "a transfer has that moment"
 
 
 def test_no_timestamp_passes_the_last_one() -> None:
@@ -242,7 +287,7 @@ def test_accounts_are_opened_both_ways_alike() -> None:
         way, other = Way(), Way()
         ready = fast.prepare_accounts(way.books, layout.accounts_batch(batch))
         planned = fast.plan_accounts(way.books, ready, LATER) if ready else None
-        assert (planned is not None) == (name in ("plain", "closed", "history")), name
+        assert (planned is not None) == (name in ("plain", "closed", "history", "imported")), name
         results = way.apply(planned) if planned else way.one_by_one(batch, LATER)
         assert results == other.one_by_one(batch, LATER)
         assert [each.body for each in way.journal] == [each.body for each in other.journal]

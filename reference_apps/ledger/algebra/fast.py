@@ -13,13 +13,14 @@ from reference_apps.ledger.algebra import bulk, core
 from reference_apps.ledger.algebra.accounttable import NARROW, SUMS
 from reference_apps.ledger.algebra.idtable import IdTable
 from reference_apps.ledger.algebra.layout import LOW, Batch, Rows, U64s
-from reference_apps.ledger.algebra.model import ACCOUNT_FLAGS, ACCOUNT_IMPORTED, ACCOUNT_LIMITS, LAST_NS, LINKED
+from reference_apps.ledger.algebra.model import ACCOUNT_FLAGS, ACCOUNT_IMPORTED, ACCOUNT_LIMITS, IMPORTED, LAST_NS, LINKED
 from reference_apps.ledger.algebra.rules import CREDITS_LIMITED, DEBITS_LIMITED
+from reference_apps.ledger.algebra.stamps import Stamps
 from reference_apps.ledger.books import Books
 
 _LOW = np.uint64(LOW)
 _Mask = NDArray[np.bool_]
-MUST_BE_ZERO = ("flags", "timestamp", "pending_id", "pending_id_hi", "timeout", "amount_hi")
+MUST_BE_ZERO = ("pending_id", "pending_id_hi", "timeout", "amount_hi")
 
 
 def _no_rows() -> Rows:
@@ -28,7 +29,7 @@ def _no_rows() -> Rows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A batch found plain: its ids, and of transfers the accounts' row numbers and the total of the amounts."""
+    """A batch found plain, maybe imported: its ids, and of transfers the accounts' row numbers and the total of the amounts."""
 
     events: Batch
     lo: U64s
@@ -36,11 +37,12 @@ class Prepared:
     debits: Rows = field(default_factory=_no_rows)
     credits: Rows = field(default_factory=_no_rows)
     total: int = 0
+    imported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a batch will do: every event is created, event i at `first_ns` + i; `records` are as they are entered."""
+    """What a batch will do: every event is created, event i has its turn at `first_ns` + i; `records` are as they are entered."""
 
     batch: Prepared
     records: Batch
@@ -49,7 +51,8 @@ class Plan:
 
 def prepare_transfers(books: Books, events: Batch) -> Prepared | None:
     """Check all of a batch that holds as long as no account is closed and nothing but plain batches is entered."""
-    if not len(events) or not _is_plain(events):
+    imported = _imports(events, IMPORTED)
+    if not len(events) or not _is_plain(events, imported):
         return None
     debits, credits = bulk.rows(books, events, "debit_account_id"), bulk.rows(books, events, "credit_account_id")
     if debits.min() < 0 or credits.min() < 0 or (debits == credits).any() or not _accounts_agree(books, events, debits, credits):
@@ -57,7 +60,7 @@ def prepare_transfers(books: Books, events: Batch) -> Prepared | None:
     (lo, hi), total, burnt = _ids(events), bulk.total(events["amount"]), books.tables.burnt.ids
     if total > NARROW or not _ids_are_new(books.tables.transfers.ids, lo, hi) or (len(burnt) and burnt.find(lo, hi).max() >= 0):
         return None
-    return Prepared(events=events, lo=lo, hi=hi, debits=debits, credits=credits, total=total)
+    return Prepared(events=events, lo=lo, hi=hi, debits=debits, credits=credits, total=total, imported=imported)
 
 
 def plan_transfers(books: Books, batch: Prepared, now_ns: int, before: Plan | None = None) -> Plan | None:
@@ -65,31 +68,37 @@ def plan_transfers(books: Books, batch: Prepared, now_ns: int, before: Plan | No
     first = core.first_ns(books, len(batch.events), now_ns)
     if first + len(batch.events) - 1 > LAST_NS or core.due(books, first) or _names_again(batch, before) or not _within_limits(books, batch):
         return None
-    return Plan(batch, _stamped(batch.events, first), first) if _has_room(books, batch) else None
+    if batch.imported and not (_is_in_time(batch, first, books.moved, books.opened) and _postdates(books, batch)):
+        return None
+    return Plan(batch, _stamped(batch, first), first) if _has_room(books, batch) else None
 
 
 def apply_transfers(books: Books, plan: Plan) -> None:
     """Do what was planned, once it is durable. The books must be as they were when it was planned."""
     bulk.enter(books, plan.records, plan.batch.debits, plan.batch.credits)
+    books.last_ns = max(books.last_ns, plan.first_ns + len(plan.records) - 1)
 
 
 def prepare_accounts(books: Books, events: Batch) -> Prepared | None:
     """Check all that there is to check about accounts that are opened."""
     flags, sums = events["flags"], (half for name in SUMS for half in (name, f"{name}_hi"))
-    if not len(events) or any(events[name].any() for name in (*sums, "reserved", "timestamp")):
+    imported = _imports(events, ACCOUNT_IMPORTED)
+    if not len(events) or any(events[name].any() for name in (*sums, "reserved")) or not _is_one_kind(events, ACCOUNT_IMPORTED, imported):
         return None
-    if (flags & ~np.uint16(ACCOUNT_FLAGS & ~(LINKED | ACCOUNT_IMPORTED))).any() or (flags & ACCOUNT_LIMITS == ACCOUNT_LIMITS).any():
+    if (flags & ~np.uint16(ACCOUNT_FLAGS & ~LINKED)).any() or (flags & ACCOUNT_LIMITS == ACCOUNT_LIMITS).any():
         return None
     lo, hi = _ids(events)
     if not (events["ledger"].all() and events["code"].all()) or not _ids_are_new(books.tables.accounts.ids, lo, hi):
         return None
-    return Prepared(events=events, lo=lo, hi=hi)
+    return Prepared(events=events, lo=lo, hi=hi, imported=imported)
 
 
 def plan_accounts(books: Books, batch: Prepared, now_ns: int, before: Plan | None = None) -> Plan | None:
     """Return the accounts as they will be opened. `before` is the batch that was entered between preparing and planning."""
     first = core.first_ns(books, len(batch.events), now_ns)
-    return None if _names_again(batch, before) else Plan(batch, _stamped(batch.events, first), first)
+    if _names_again(batch, before) or (batch.imported and not _is_in_time(batch, first, books.opened, books.moved)):
+        return None
+    return Plan(batch, _stamped(batch, first), first)
 
 
 def apply_accounts(books: Books, plan: Plan) -> None:
@@ -98,8 +107,33 @@ def apply_accounts(books: Books, plan: Plan) -> None:
     books.last_ns = max(books.last_ns, plan.first_ns + len(plan.records) - 1)
 
 
-def _is_plain(events: Batch) -> bool:
+def _imports(events: Batch, flag: int) -> bool:
+    """Whether the first event says that the batch is imported."""
+    return len(events) > 0 and bool(events["flags"][0] & flag)
+
+
+def _is_one_kind(events: Batch, flag: int, imported: bool) -> bool:
+    """Whether all events are imported, or none is and none brings a timestamp."""
+    return bool((events["flags"] & flag).all()) if imported else not ((events["flags"] & flag).any() or events["timestamp"].any())
+
+
+def _is_plain(events: Batch, imported: bool) -> bool:
+    if (events["flags"] != (IMPORTED if imported else 0)).any() or (not imported and events["timestamp"].any()):
+        return False
     return not any(events[name].any() for name in MUST_BE_ZERO) and bool(events["ledger"].all() and events["code"].all())
+
+
+def _is_in_time(batch: Prepared, first: int, own: Stamps, other: Stamps) -> bool:
+    """Whether imported events rise from after all of their kind to before the present, and none stands where the other kind has something."""
+    stamps = np.ascontiguousarray(batch.events["timestamp"])
+    begins, ends = int(stamps[0]), int(stamps[-1])
+    is_between = own.newest < begins and ends < min(first + len(stamps) - 1, LAST_NS + 1)
+    return is_between and bool((stamps[1:] > stamps[:-1]).all()) and not other.has_any(stamps)
+
+
+def _postdates(books: Books, batch: Prepared) -> bool:
+    opened, stamps = books.tables.accounts.columns["timestamp"], batch.events["timestamp"]
+    return bool((opened[batch.debits] < stamps).all() and (opened[batch.credits] < stamps).all())
 
 
 def _accounts_agree(books: Books, events: Batch, debits: Rows, credits: Rows) -> bool:
@@ -162,7 +196,11 @@ def _ids(events: Batch) -> tuple[U64s, U64s]:
     return np.ascontiguousarray(events["id"]), np.ascontiguousarray(events["id_hi"])
 
 
-def _stamped(events: Batch, first: int) -> Batch:
+def _stamped(batch: Prepared, first: int) -> Batch:
+    """Return the events as they are entered; imported ones have their timestamps."""
+    events = batch.events
+    if batch.imported:
+        return events
     records = events.view(np.uint64).copy().view(events.dtype)
     records["timestamp"] = np.arange(first, first + len(events), dtype=np.uint64)
     return records

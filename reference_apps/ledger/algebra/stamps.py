@@ -6,6 +6,7 @@ Every new one comes after all others of its kind, so that the column of timestam
 import numpy as np
 
 from reference_apps.ledger.algebra.columns import Columns
+from reference_apps.ledger.algebra.layout import U64s
 
 
 class Stamps:
@@ -43,6 +44,13 @@ class Stamps:
         stamps = self._columns.used("timestamp")
         place = int(np.searchsorted(stamps, np.uint64(at_ns)))
         return place < len(stamps) and stamps.item(place) == at_ns
+
+    def has_any(self, moments: U64s) -> bool:
+        """Return whether one of the committed books came at one of these moments."""
+        stamps = self._columns.used("timestamp")
+        places = np.searchsorted(stamps, moments)
+        found = places < len(stamps)
+        return bool((stamps[places[found]] == moments[found]).any())
 
     def sink(self) -> None:
         """Note everything below; what lies below the committed books is in their column already."""

@@ -7,7 +7,7 @@ from typing import Any
 from reference_apps.ledger.algebra import core, fast
 from reference_apps.ledger.algebra.fast import Plan, Prepared
 from reference_apps.ledger.algebra.layout import ACCOUNT, Batch, Records
-from reference_apps.ledger.algebra.model import Account, Result, Transfer
+from reference_apps.ledger.algebra.model import Account, Result, Status, Transfer
 from reference_apps.ledger.books import Books
 from reference_apps.ledger.keeping.entry import Entry
 
@@ -57,7 +57,9 @@ class Planned:
         else:
             fast.apply_transfers(books, self.plan)
 
-    def outcome(self) -> Created:
+    def outcome(self) -> Outcome:
+        if self.plan.batch.imported:
+            return tuple(Result(Status.CREATED, stamp) for stamp in self.plan.records["timestamp"].tolist())
         return Created(self.plan.first_ns, len(self.plan.records))
 
 

@@ -4,7 +4,7 @@ A case moves along the edge of its stage's outcome and nowhere else. A payout is
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from reference_apps.approval import words
@@ -50,7 +50,7 @@ def advance(flow: Flow, case: Case, said: Said, retry: Retry, now_ms: int) -> Ca
         attempts = case.attempts + said.counts
         reason = words.unavailable(said.service, said.why, gave_up=False)
         due_ms = now_ms + retry.pause_ms(max(attempts, 1))
-        return _next(replace(case, status=Status.WAITING, resumable=True, reasons=(reason,), attempts=attempts, retry_ms=due_ms), now_ms)
+        return _next(case.but(status=Status.WAITING, resumable=True, reasons=(reason,), attempts=attempts, retry_ms=due_ms), now_ms)
     return moved(flow, case, heard(flow, case, said), now_ms)
 
 
@@ -90,7 +90,7 @@ def woken(flow: Flow, case: Case, now_ms: int) -> Case:
     """Return a waiting case whose time has come: it goes on by itself (its attempts still count), or the applicant's time is over."""
     if flow.stages[case.stage].kind is Kind.WAIT:
         return moved(flow, case, Heard(Outcome.EXPIRED, (words.reason("supplement_expired"),)), now_ms)
-    return _next(replace(case, status=Status.RUNNING, retry_ms=None), now_ms)
+    return _next(case.but(status=Status.RUNNING, retry_ms=None), now_ms)
 
 
 def resumed(flow: Flow, case: Case, now_ms: int) -> Case:
@@ -100,8 +100,8 @@ def resumed(flow: Flow, case: Case, now_ms: int) -> Case:
     if not case.resumable:
         raise Refused("not_resumable", f"application {case.id} is {case.status}: {'; '.join(each.en for each in case.reasons)}")
     stage = case.came_from if case.status is Status.MANUAL else case.stage
-    going = replace(case, status=Status.RUNNING, stage=stage, came_from="", resumable=False, reasons=(), attempts=0, retry_ms=None)
-    return _next(replace(going, entered=case.version + 1), now_ms)
+    going = case.but(status=Status.RUNNING, stage=stage, came_from="", resumable=False, reasons=(), attempts=0, retry_ms=None)
+    return _next(going.but(entered=case.version + 1), now_ms)
 
 
 def moved(flow: Flow, case: Case, said: Heard, now_ms: int) -> Case:
@@ -115,7 +115,7 @@ def moved(flow: Flow, case: Case, said: Heard, now_ms: int) -> Case:
 
 def _along(flow: Flow, stage: Stage, case: Case, said: Heard, now_ms: int) -> Case:
     outcome = said.outcome
-    learnt = case.but(said.learnt) if said.learnt else case
+    learnt = case.but(**said.learnt) if said.learnt else case
     standing = after(stage, outcome, case.standing)
     place = _place(stage, outcome, learnt, standing, said.missing)
     standing = taking(stage, outcome, place, standing)
@@ -128,16 +128,16 @@ def _along(flow: Flow, stage: Stage, case: Case, said: Heard, now_ms: int) -> Ca
     while flow.skips(learnt.profile, walked.to):
         walked = _skipped(flow, learnt, walked)
     entered = _entered(flow, learnt, walked, said.reasons, now_ms)
-    moved = {
-        "trail": (*case.trail, Trod(stage.name, outcome)),
-        "came_from": came_from,
-        "attempts": 0,
-        "resumable": could_go_on and entered["status"] is Status.MANUAL,
-        "version": case.version + 1,
-        "entered": case.version + 1,
-        "updated_ms": max(now_ms, case.updated_ms),
-    }
-    return learnt.but(entered | moved)
+    return learnt.but(
+        **entered,
+        trail=(*case.trail, Trod(stage.name, outcome)),
+        came_from=came_from,
+        attempts=0,
+        resumable=could_go_on and entered["status"] is Status.MANUAL,
+        version=case.version + 1,
+        entered=case.version + 1,
+        updated_ms=max(now_ms, case.updated_ms),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,4 +231,4 @@ def facts(case: Case, missing: tuple[str, ...]) -> dict[str, Any]:
 
 def _next(case: Case, now_ms: int) -> Case:
     """One version further; time never runs backwards in a case, whatever the clock does."""
-    return replace(case, version=case.version + 1, updated_ms=max(now_ms, case.updated_ms))
+    return case.but(version=case.version + 1, updated_ms=max(now_ms, case.updated_ms))

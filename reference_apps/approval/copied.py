@@ -9,5 +9,6 @@ class Copied:
     def but(self, **changes: Any) -> Self:
         """Return the value with some of its fields changed."""
         other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__, **changes)
+        other.__dict__.update(self.__dict__)
+        other.__dict__.update(changes)
         return other

@@ -72,8 +72,7 @@ class Engine:
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._readers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reading")
         self.commit = Commits(store.write, self._disk)
-        self._look = Commits(store.read, self._readers)
-        self._way = Way(store, services, retry, flows, self.commit, self._look, clock_ms)
+        self._way = Way(store, services, retry, flows, self.commit, clock_ms)
         self._taking = asyncio.Lock()
         self._running: dict[str, asyncio.Task[Known]] = {}
         self._picked = 0
@@ -270,7 +269,8 @@ class Engine:
         return task
 
     async def _admitted(self, case_id: str, application: Mapping[str, Any], body_hash: str) -> Known:
-        known = await self._look(lambda connection: cases.known(connection, case_id))
+        with self._store.glance() as connection:
+            known = cases.known(connection, case_id)
         if known is not None:
             return known
         case = advance.begun(self.flows.newest, case_id, application, self._clock_ms())

@@ -110,6 +110,13 @@ class MortalStore(Store):
             yield connection
         self._reached()
 
+    @contextmanager
+    def glance(self) -> Iterator[Connection]:
+        self._reached()
+        with super().glance() as connection:
+            yield connection
+        self._reached()
+
     def _reached(self) -> None:
         self.uses += 1
         self.is_dead = self.is_dead or self.uses == self.dies_at

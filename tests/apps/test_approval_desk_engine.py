@@ -251,6 +251,9 @@ def test_who_lost_their_access_after_they_knocked_moves_nothing(world: Run) -> N
         with pytest.raises(NotDone, match="no longer works"):
             await world.one.engine.migrate("app-1", None, rights.to_migrate(SUN))
         assert [each.stage for each in world.open("app-1")] == ["trouble"]
+        with world.one.store.write() as connection:
+            connection.execute("DELETE FROM tasks")
+        assert (await world.send("bao", "POST", RESUME)).body["code"] == "no_task", "what nobody can be asked about is not gone round"
 
     world(story)
 

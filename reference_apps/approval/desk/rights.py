@@ -7,7 +7,7 @@ from sqlite3 import Connection
 from reference_apps.approval.desk import accounts, store, tasks
 from reference_apps.approval.desk.people import Reviewer, Role
 from reference_apps.approval.desk.refusals import NotDone
-from reference_apps.approval.desk.tasks import Refused, Why
+from reference_apps.approval.desk.tasks import Refused, Task, Why
 from reference_apps.approval.model import Case, Status
 
 Permit = Callable[[Connection, Case], Mapping[str, str]]
@@ -19,8 +19,7 @@ def to_resume(person: Reviewer, now_ms: int) -> Permit:
 
     def permit(connection: Connection, case: Case) -> Mapping[str, str]:
         asks = _at_work(connection, person)
-        task = store.find(connection, tasks.task_id(case.id, case.stage, case.entered)) if case.status is Status.MANUAL else None
-        if task is not None and isinstance(refused := tasks.claim(task, asks, now_ms), Refused):
+        if case.status is Status.MANUAL and isinstance(refused := _taken(connection, asks, case, now_ms), Refused):
             raise NotDone(refused)
         return {"person": asks.id}
 
@@ -38,6 +37,15 @@ def to_migrate(person: Reviewer) -> Permit:
         return {"person": asks.id}
 
     return permit
+
+
+def _taken(connection: Connection, person: Reviewer, case: Case, now_ms: int) -> Task | Refused:
+    """Return the case's task as if this person had claimed it, or why they cannot. A case of an older release gets its task within a minute."""
+    task = store.find(connection, tasks.task_id(case.id, case.stage, case.entered))
+    if task is None:
+        said = f"application {case.id} is with people, and its task is not open yet"
+        return Refused(why=Why.CONFLICT, code="no_task", said=said, remedy="try again in a minute")
+    return tasks.claim(task, person, now_ms)
 
 
 def _at_work(connection: Connection, person: Reviewer) -> Reviewer:

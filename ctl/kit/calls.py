@@ -2,19 +2,15 @@
 
 import asyncio
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
-
 from ctl.kit import tracing
 from ctl.kit.identity import Identity
+from ctl.kit.wire import Asked, Lost, Reply, Unreachable, Wire
 
 UNPROCESSED = "x-msxf-unprocessed"
-MOST_CONNECTIONS = 256
-KEEP_ALIVE_S = 15.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.025, 0.4
 
 
@@ -52,7 +48,7 @@ class Calls:
     def __init__(self, identity: Identity) -> None:
         self._gateway = identity.gateway
         self._agent = f"{identity.service}/{identity.release}"
-        self._session: aiohttp.ClientSession | None = None
+        self._wire: Wire | None = None
 
     async def get(self, service: str, path: str, *, timeout_s: float = 2.0, headers: Mapping[str, str] | None = None) -> Answer:
         """GET `path` of a service. Any status is an answer. Raises NoAnswer."""
@@ -63,9 +59,9 @@ class Calls:
         return await self._until_answered(service, _Request("POST", path, body, headers or {}), timeout_s)
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
 
     async def _until_answered(self, service: str, request: "_Request", timeout_s: float) -> Answer:
         """Send until the deadline, and again only what certainly nobody has begun to process."""
@@ -84,36 +80,26 @@ class Calls:
                     pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
         except TimeoutError as error:
             raise NoAnswer(service, f"{why or 'silence'} for {timeout_s:g} s on {request}", was_unprocessed=bool(why)) from error
-        except (aiohttp.ClientError, OSError) as error:
+        except Lost as error:
             raise NoAnswer(service, f"{type(error).__name__} on {request}: {error}") from error
 
     async def _once(self, service: str, request: "_Request") -> Answer | str:
         """Send once; a text says why certainly nobody has begun to process it."""
         try:
             answer = await self._sent(service, request)
-        except aiohttp.ClientConnectorError as error:
-            return f"no connection to the gateway at {self._gateway} ({os.strerror(error.os_error.errno or 0)})"
+        except Unreachable as error:
+            return f"no connection to the gateway at {self._gateway} ({error})"
         return "it took no request" if answer.is_unprocessed else answer
 
     async def _sent(self, service: str, request: "_Request") -> Answer:
-        if self._session is None:
-            self._session = self._opened()
-        url = f"{self._gateway}/{service}/{request.path.lstrip('/')}"
-        headers = {**tracing.outgoing(), **{name.lower(): value for name, value in request.headers.items()}}
-        payload = None if request.body is None else json.dumps(request.body, separators=(",", ":")).encode()
-        if payload is not None:
+        if self._wire is None:
+            self._wire = Wire(self._gateway)
+        headers = {"user-agent": self._agent, **tracing.outgoing(), **{name.lower(): value for name, value in request.headers.items()}}
+        content = None if request.body is None else json.dumps(request.body, separators=(",", ":")).encode()
+        if content is not None:
             headers.setdefault("content-type", "application/json")
-        async with self._session.request(request.method, url, data=payload, headers=headers, allow_redirects=False) as answer:
-            content = await answer.read()
-            return Answer(answer.status, _decoded(service, answer, content), {name.lower(): value for name, value in answer.headers.items()})
-
-    def _opened(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=MOST_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_S),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None),
-            headers={"user-agent": self._agent},
-        )
+        reply = await self._wire.ask(Asked(request.method, f"/{service}/{request.path.lstrip('/')}", headers, content))
+        return Answer(reply.status, _decoded(service, reply), reply.headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +113,13 @@ class _Request:
         return f"{self.method} {self.path}"
 
 
-def _decoded(service: str, answer: aiohttp.ClientResponse, content: bytes) -> Any:
-    if not content:
+def _decoded(service: str, reply: Reply) -> Any:
+    if not reply.content:
         return None
-    if not answer.content_type.endswith(("/json", "+json")):
-        return content.decode(errors="replace")
+    kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not kind.endswith(("/json", "+json")):
+        return reply.content.decode(errors="replace")
     try:
-        return json.loads(content)
+        return json.loads(reply.content)
     except ValueError as error:
-        raise NoAnswer(service, f"its answer ({answer.status}) says it is JSON and is not: {error}") from error
+        raise NoAnswer(service, f"its answer ({reply.status}) says it is JSON and is not: {error}") from error

@@ -1,5 +1,6 @@
 """python -m reference_apps.approval: one instance; all instances on a machine share the cases in their data folder. With `flow` or `case`: a command."""
 
+import gc
 import os
 import sys
 
@@ -12,6 +13,9 @@ from reference_apps.approval.flow.reading import FlowRefused
 from reference_apps.approval.published import Published, bundled
 from reference_apps.approval.services import Services
 from reference_apps.approval.store import Store
+
+SELDOM = (20_000, 20, 100)
+"""How many new objects bring on a search for garbage. A case on its way is a tree without circles: looking through hundreds of them would only cost time."""
 
 
 def main() -> None:
@@ -33,7 +37,10 @@ def main() -> None:
         await engine.stop()
         await calls.close()
 
-    serving.serve(web.build(engine, store), on_start=engine.start, on_stop=stop)
+    app = web.build(engine, store)
+    gc.set_threshold(*SELDOM)
+    gc.freeze()  # what has been loaded stays until the end: no search needs to look through it
+    serving.serve(app, on_start=engine.start, on_stop=stop)
 
 
 if __name__ == "__main__":

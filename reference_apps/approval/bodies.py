@@ -1,11 +1,10 @@
-"""What an applicant may send, and what other services may answer: both checked at the door, neither trusted."""
+"""What an applicant may send: checked at the door, not trusted."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 
 from reference_apps.approval.desk.bodies import PersonId
-from reference_apps.approval.model import Offer, Reason, RiskSaid
 
 Key = Annotated[str, Field(min_length=1, max_length=100)]
 Fen = Annotated[StrictInt, Field(ge=0, le=10**13)]
@@ -58,69 +57,6 @@ class ApplicationBody(Body):
         """Return the application as it is kept; one without an agent says nothing of agents, so that its hash is what it was before there were any."""
         said = self.model_dump(mode="json")
         return said if self.agent else {name: value for name, value in said.items() if name != "agent"}
-
-
-class Said(BaseModel):
-    """What answers of other services have in common: more than we need is welcome, less is not."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class FraudAnswer(Said):
-    verdict: Literal["pass", "step-up", "review", "block"]
-    reasons: list[dict[str, Any]] = []
-
-
-class RiskReason(Said):
-    code: str
-    en: str
-    zh: str
-
-
-class RiskOffer(Said):
-    limit_fen: Annotated[StrictInt, Field(gt=0)]
-    annual_rate: Annotated[str, Field(pattern=r"^(0(\.[0-9]{1,8})?|1(\.0{1,8})?)$")]
-    flow: Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")]
-    grade: str = ""
-
-
-class RiskAnswer(Said):
-    outcome: Literal["pass", "review", "reject"]
-    offer: RiskOffer | None
-    missing_evidence: tuple[str, ...]
-    reasons: tuple[RiskReason, ...]
-    decision_id: str = ""
-    package: str = ""
-
-    def to_said(self) -> RiskSaid:
-        offer = Offer(**self.offer.model_dump()) if self.offer else None
-        reasons = tuple(Reason(each.code, each.en, each.zh) for each in self.reasons)
-        named = {"decision_id": self.decision_id, "package": self.package}
-        return RiskSaid(outcome=self.outcome, offer=offer, missing=self.missing_evidence, reasons=reasons, **named)
-
-
-class ShoppingAnswer(Said):
-    """What a bureau says of a customer's shopping, over twelve months."""
-
-    orders_12m: Annotated[StrictInt, Field(ge=0, le=100_000)]
-    spend_12m_fen: Fen
-
-
-class RecordAnswer(Said):
-    """What the central bank's credit bureau says of a customer."""
-
-    pboc_record: Literal["good", "ordinary", "none", "bad"]
-
-
-class IdentityAnswer(Said):
-    """Whether the person is who they say."""
-
-    verdict: Literal["pass", "step-up", "review", "block"]
-
-
-class LoanAnswer(Said):
-    loan_id: str = Field(min_length=1)
-    principal_fen: StrictInt
 
 
 class SupplementBody(Body):

@@ -1,9 +1,9 @@
 """Cases as JSON text for the store, and back. Pure. Cases of releases that had no flows yet are read as cases of the first version of the loan flow."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
+
+import msgspec
 
 from reference_apps.approval.flow.model import Check, FlowId, Outcome
 from reference_apps.approval.flow.standing import BEGUN, Standing
@@ -23,7 +23,7 @@ def encode(case: Case) -> str:
 
 def text(value: Any) -> str:
     """Return a value as compact JSON; a dataclass in it is taken as its fields."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=asdict)
+    return msgspec.json.encode(value).decode()
 
 
 def _written(case: Case) -> Json:
@@ -64,7 +64,7 @@ def _written(case: Case) -> Json:
 
 def plain(written: str) -> Any:
     """Return what a JSON text says."""
-    return json.loads(written)
+    return msgspec.json.decode(written)
 
 
 def decode(written: str) -> Case:

@@ -32,6 +32,9 @@ Result = TypeVar("Result")
 Also = Callable[[Connection, Case], None]
 """What else belongs into the commit of a decision; whatever it raises takes the decision back."""
 
+Permit = Callable[[Connection, Case], Mapping[str, str]]
+"""Whether somebody may change a case as it stands in the transaction: returns what its history says of them, or raises."""
+
 log = logging.getLogger("approval.engine")
 
 
@@ -52,6 +55,11 @@ def _nothing() -> None:
     """Nobody else has anything to sweep."""
 
 
+def _of_itself(*_: Any) -> Mapping[str, str]:
+    """Nobody has to be asked, and nobody is named."""
+    return {}
+
+
 class Engine:
     """Runs the cases of one instance on one event loop; the store is written from one thread and read from another.
 
@@ -64,8 +72,7 @@ class Engine:
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._readers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reading")
         self.commit = Commits(store.write, self._disk)
-        self._look = Commits(store.read, self._readers)
-        self._way = Way(store, services, retry, flows, self.commit, self._look, clock_ms)
+        self._way = Way(store, services, retry, flows, self.commit, clock_ms)
         self._taking = asyncio.Lock()
         self._running: dict[str, asyncio.Task[Known]] = {}
         self._picked = 0
@@ -110,12 +117,12 @@ class Engine:
             raise Problem(422, "idempotency_key_reused", detail, remedy="send the first body again, or use a new Idempotency-Key")
         return await self._settled(found.case)
 
-    async def resume(self, case_id: str) -> Case:
+    async def resume(self, case_id: str, permit: Permit = _of_itself) -> Case:
         """Let a parked case go on. Raises Problem: unknown (404), or nothing that can go on by itself (409)."""
         stands = await self.find(case_id)
         if stands.status in (Status.RUNNING, Status.DISBURSED):
             return await self._settled(stands)
-        return await self._changed(case_id, "resumed", lambda flow, case: advance.resumed(flow, case, self._clock_ms()))
+        return await self._changed(case_id, "resumed", lambda flow, case: advance.resumed(flow, case, self._clock_ms()), permit)
 
     async def supply(self, case_id: str, change: Callable[[Case], Mapping[str, Any] | None]) -> Case:
         """Take in what the applicant brings and let the case go on; a `change` of None was brought before. Raises Problem: unknown (404), not asked (409)."""
@@ -126,14 +133,14 @@ class Engine:
 
         return await self._changed(case_id, "supplied", brought)
 
-    async def migrate(self, case_id: str, version: int | None) -> Case:
+    async def migrate(self, case_id: str, version: int | None, permit: Permit = _of_itself) -> Case:
         """Move a case to another published version of its flow. Raises Problem: unknown (404), or its history does not fit (409)."""
         case = await self.find(case_id)
         new = await self.read(lambda: self.flows.version(case.flow.name, version))
         if new is None:
             detail = f"version {version} of the flow {case.flow.name} is not published"
             raise Problem(404, "flow_not_found", detail, remedy="GET /v1/flows lists what is published")
-        return await self._changed(case_id, "migrated", lambda _, stands: _to_version(new, stands, self._clock_ms()))
+        return await self._changed(case_id, "migrated", lambda _, stands: _to_version(new, stands, self._clock_ms()), permit)
 
     async def decided(self, case_id: str, stage: str, judgement: Judgement, *, entered: int | None = None, also: Also | None = None) -> Case:
         """Decide a case that is with people at `stage`, in one commit with `also`, and carry it on. A repeated or late decision gets the stored result.
@@ -159,6 +166,10 @@ class Engine:
 
         body = {"person": judgement.person, "outcome": judgement.outcome, "codes": list(judgement.reasons), "note": judgement.note}
         return self._change(connection, case_id, "judged", decide, body, also)
+
+    def send_to_repair(self, connection: Connection, case_id: str) -> None:
+        """Have a person look at a payout that was stopped, in a transaction of somebody else's; one that was not is left alone."""
+        self._change(connection, case_id, "stopped", lambda flow, case: advance.sent_to_repair(flow, case, self._clock_ms()), {}, None)
 
     async def pick_up(self, case_id: str) -> Case:
         """Carry on a case that should run and that nobody alive carries, and return it as it then stands."""
@@ -191,9 +202,14 @@ class Engine:
             case = await self.find(case.id)
         return case
 
-    async def _changed(self, case_id: str, kind: str, how: Callable[[Flow, Case], Case]) -> Case:
-        """Do something to a case at rest in one commit, and carry it on. Raises Problem."""
-        return await self._gone_on(await self._commit_change(case_id, lambda connection: self._change(connection, case_id, kind, how, {}, None)))
+    async def _changed(self, case_id: str, kind: str, how: Callable[[Flow, Case], Case], permit: Permit = _of_itself) -> Case:
+        """Do something to a case at rest in one commit, and carry it on. Raises Problem, and what `permit` raises."""
+
+        def change(connection: Connection) -> Known | None:
+            stands = cases.known(connection, case_id)
+            return self._change(connection, case_id, kind, how, permit(connection, stands.case), None) if stands is not None else None
+
+        return await self._gone_on(await self._commit_change(case_id, change))
 
     async def _commit_change(self, case_id: str, work: Callable[[Connection], Known | None]) -> Known:
         try:
@@ -253,7 +269,8 @@ class Engine:
         return task
 
     async def _admitted(self, case_id: str, application: Mapping[str, Any], body_hash: str) -> Known:
-        known = await self._look(lambda connection: cases.known(connection, case_id))
+        with self._store.glance() as connection:
+            known = cases.known(connection, case_id)
         if known is not None:
             return known
         case = advance.begun(self.flows.newest, case_id, application, self._clock_ms())

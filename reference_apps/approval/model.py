@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from reference_apps.approval.copied import Copied
 from reference_apps.approval.flow.model import FlowId, Outcome
 from reference_apps.approval.flow.standing import Standing
 
@@ -72,8 +73,8 @@ class Judged:
     entered: int
 
 
-@dataclass(frozen=True, kw_only=True)  # no slots: every step of every case copies it, and copying a dict is ten times cheaper than copying slots
-class Case:
+@dataclass(frozen=True, kw_only=True)
+class Case(Copied):
     """One application in one version of a flow. `version` grows with every transition; `entered` is the version at which it came into its stage.
 
     `application` is the body as it was accepted, with what was supplied since. `evidence` is what was pulled, by source. `inputs` counts their changes and
@@ -104,13 +105,6 @@ class Case:
     attempts: int = 0
     retry_ms: int | None = None
     judgements: tuple[Judged, ...] = ()
-
-    def but(self, changes: Mapping[str, Any]) -> "Case":
-        """Return the case with some of its fields changed."""
-        other = object.__new__(Case)
-        other.__dict__.update(self.__dict__)
-        other.__dict__.update(changes)
-        return other
 
     @property
     def passed(self) -> tuple[str, ...]:

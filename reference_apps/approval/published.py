@@ -1,7 +1,6 @@
 """The flows in force for one instance: those that came with it are published at start, the newest takes new cases, older ones lead theirs to the end."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from reference_apps.approval import shelf
@@ -68,7 +67,7 @@ class Published:
     def named(self, case: Case) -> tuple[Case, Flow]:
         """Return the case with its flow; one of before there were flows gets the name of its flow's content. Raises Unpublished."""
         flow = self.of(case.flow)
-        return (case if case.flow.hash else replace(case, flow=flow.id)), flow
+        return (case if case.flow.hash else case.but(flow=flow.id)), flow
 
     def version(self, name: str, version: int | None) -> Flow | None:
         """Return a published version of a flow (None: the newest), None when there is none."""

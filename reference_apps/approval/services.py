@@ -6,11 +6,11 @@ from time import monotonic
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
-from pydantic import BaseModel, ValidationError
+import msgspec
 
 from ctl.kit.breaker import Breaker, BudgetPolicy, Policy, RetryBudget
 from ctl.kit.calls import Answer, NoAnswer
-from reference_apps.approval.bodies import FraudAnswer, IdentityAnswer, LoanAnswer, RecordAnswer, RiskAnswer, ShoppingAnswer
+from reference_apps.approval.answers import FraudAnswer, IdentityAnswer, LoanAnswer, RecordAnswer, RiskAnswer, ShoppingAnswer
 from reference_apps.approval.flow import questions
 from reference_apps.approval.flow.model import Kind, Stage
 from reference_apps.approval.model import Case, FraudSaid, IdentitySaid, LedgerSaid, Pulled, Said, StillPriced, Unavailable, Unusable
@@ -18,7 +18,7 @@ from reference_apps.approval.model import Case, FraudSaid, IdentitySaid, LedgerS
 TRANSIENT = frozenset({408, 425, 429})
 BUREAU, IDENTITY = "pboc", "identity"
 
-Model = TypeVar("Model", bound=BaseModel)
+Agreed = TypeVar("Agreed", bound=msgspec.Struct)
 
 
 class Asking(Protocol):
@@ -115,17 +115,17 @@ class Services:
 
     async def _shopping(self, case: Case, shop: str) -> Said:
         pulled = await self._pulled(case, shop, "shopping", ShoppingAnswer)
-        return Pulled(shop, pulled.model_dump() if isinstance(pulled, ShoppingAnswer) else case.application["evidence"][shop])
+        return Pulled(shop, msgspec.structs.asdict(pulled) if isinstance(pulled, ShoppingAnswer) else case.application["evidence"][shop])
 
-    async def _pulled(self, case: Case, source: str, what: str, model: type[Model]) -> Model | None:
+    async def _pulled(self, case: Case, source: str, what: str, agreed: type[Agreed]) -> Agreed | None:
         """Return what a source's service says of the customer; None when there is none, it fails, or it talks nonsense."""
         bureau = self._bureaus.get(source)
         if not bureau:
             return None
         path = f"/v1/customers/{quote(case.application['customer']['id'], safe='')}/{what}"
         said = await self._put(_Question(service=bureau, path=path, timeout_s=self._timeouts.evidence_s), case)
-        answer = _understood(model, "evidence", said)
-        return answer if isinstance(answer, model) else None
+        answer = _understood(agreed, "evidence", said)
+        return answer if isinstance(answer, agreed) else None
 
     async def _put(self, question: _Question, case: Case) -> Answer | Unavailable:
         """Ask, if the breaker and the budget let us. A question that the budget holds back does not count as an attempt."""
@@ -156,7 +156,7 @@ class Services:
         return answer
 
 
-def _understood(model: type[Model], service: str, said: Answer | Unavailable) -> Model | Unavailable | Unusable:
+def _understood(agreed: type[Agreed], service: str, said: Answer | Unavailable) -> Agreed | Unavailable | Unusable:
     """Read an answer. Errors of the service are temporary; a refusal, or an answer that is not what was agreed, is not."""
     if isinstance(said, Unavailable):
         return said
@@ -165,9 +165,9 @@ def _understood(model: type[Model], service: str, said: Answer | Unavailable) ->
     if not said.is_ok:
         return Unusable(service, f"it refused with {said.status}: {_detail(said.body)}")
     try:
-        return model.model_validate(said.body)
-    except ValidationError as error:
-        return Unusable(service, f"its answer makes no sense: {error.errors()[0]['msg']} at {error.errors()[0]['loc']}")
+        return msgspec.convert(said.body, agreed)
+    except msgspec.ValidationError as error:
+        return Unusable(service, f"its answer makes no sense: {error}")
 
 
 def _detail(body: Any) -> str:

@@ -26,14 +26,13 @@ log = logging.getLogger("approval.way")
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Carries cases: `commit` writes, `look` reads, `clock_ms` says what time it is."""
+    """Carries cases: `commit` writes, `clock_ms` says what time it is."""
 
     store: Store
     services: Services
     retry: Retry
     flows: Published
     commit: Commits
-    look: Commits
     clock_ms: Callable[[], int]
 
     async def gone(self, known: Known, since: int, events: list[Event]) -> Known:
@@ -53,7 +52,7 @@ class Way:
                 await self._write(flow, Known(case, known.body_hash), since, events)
         except Lost as error:
             log.warning("%s", error)
-            return await self._winner(case.id)
+            return self._winner(case.id)
         except DatabaseFailed as error:
             log.error("application %s stops at %s: %s", case.id, case.stage, error)
             raise Problem(503, "not_stored", f"application {case.id} could not be stored: {error}", remedy="send it again with the same key") from error
@@ -71,11 +70,15 @@ class Way:
 
     async def _paid(self, flow: Flow, case: Case, owed: Mapping[str, Any] | None) -> Said:
         """Have paid out what stands in the outbox: the very words that were committed, whichever instance says them. `owed`: we have just written them."""
-        message = owed or await self.look(lambda connection: cases.owed(connection, case.id)) or questions.ledger_question(flow, case)
-        return await self.services.pay(case, message)
+        return await self.services.pay(case, owed or self._owed(case.id) or questions.ledger_question(flow, case))
 
-    async def _winner(self, case_id: str) -> Known:
-        known = await self.look(lambda connection: cases.known(connection, case_id))
+    def _owed(self, case_id: str) -> Mapping[str, Any] | None:
+        with self.store.glance() as connection:
+            return cases.owed(connection, case_id)
+
+    def _winner(self, case_id: str) -> Known:
+        with self.store.glance() as connection:
+            known = cases.known(connection, case_id)
         if known is None:
             raise unknown(case_id)
         return known

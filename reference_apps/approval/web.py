@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Header, Query
+from fastapi import Depends, FastAPI, Header, Query
 from fastapi.responses import JSONResponse
 from starlette.requests import Request
 
@@ -13,8 +13,9 @@ from ctl.kit.fastapi_problems import answer_problems, problem_answer
 from ctl.kit.problem import Problem
 from reference_apps.approval import applicant, views
 from reference_apps.approval.bodies import ApplicationBody, MigrationBody, SupplementBody
-from reference_apps.approval.desk import page, seat
+from reference_apps.approval.desk import page, rights, seat
 from reference_apps.approval.desk import web as desk
+from reference_apps.approval.desk.people import Reviewer
 from reference_apps.approval.engine import Engine
 from reference_apps.approval.model import FINAL, Case, Status
 from reference_apps.approval.store import Store
@@ -30,6 +31,7 @@ def build(engine: Engine, store: Store) -> FastAPI:
     room = seat.take(engine, store)
     desk.add_routes(app, room)
     page.add_pages(app, room)
+    who = desk.knock(room)
 
     @app.exception_handler(DatabaseFailed)
     async def unstored(_: Request, error: DatabaseFailed) -> JSONResponse:
@@ -42,12 +44,12 @@ def build(engine: Engine, store: Store) -> FastAPI:
         return _answer(await engine.submit(application_id, asked, _hash(asked)))
 
     @app.post("/v1/applications/{application_id}/resume")
-    async def resume(application_id: str) -> JSONResponse:
-        return _answer(await engine.resume(application_id))
+    async def resume(application_id: str, person: Annotated[Reviewer, Depends(who)]) -> JSONResponse:
+        return _answer(await engine.resume(application_id, rights.to_resume(person, engine.now_ms())))
 
     @app.post("/v1/applications/{application_id}/migrate")
-    async def migrate(application_id: str, body: MigrationBody) -> JSONResponse:
-        return _answer(await engine.migrate(application_id, body.version))
+    async def migrate(application_id: str, body: MigrationBody, person: Annotated[Reviewer, Depends(who)]) -> JSONResponse:
+        return _answer(await engine.migrate(application_id, body.version, rights.to_migrate(person)))
 
     @app.get("/v1/applications/{application_id}/applicant")
     async def get_applicant_view(application_id: str) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Reasons and next steps in plain words, English and Chinese. Pure."""
 
+from collections.abc import Sequence
+
 from reference_apps.approval.model import Case, Reason, Status
 
 SERVICES = {
@@ -20,7 +22,6 @@ REASONS = {
     "identity_step-up": ("The applicant must be verified once more.", "申请人需要再次验证身份。"),
     "risk_review": ("The risk decision asks a person to look at this application.", "风险决策要求人工审核。"),
     "evidence_unavailable": ("Data that this application needs could not be had; a person must look at it.", "无法获取所需的外部数据,需人工审核。"),
-    "stage_skipped": ("A mandatory check is missing; a person must look at this application.", "缺少必经检查,需人工审核。"),
     "person_rejected": ("Our reviewers have declined the application.", "经人工审核,申请未通过。"),
     "supplement_expired": ("What was asked for did not come in time.", "未在规定时间内补充资料。"),
     "supplements_exhausted": ("The application has been supplemented as often as it may be.", "补充资料次数已达上限。"),
@@ -52,6 +53,12 @@ def unavailable(service: str, why: str, *, gave_up: bool) -> Reason:
 def unusable(service: str, why: str) -> Reason:
     en, zh = SERVICES[service]
     return Reason(f"{service}_unusable", f"{en[0].upper()}{en[1:]} could not be done ({why}); a person takes over.", f"{zh}无法完成,转人工处理。")
+
+
+def skipped(lacking: Sequence[str]) -> Reason:
+    """Say why an approval may not be paid out."""
+    said = f"A mandatory check is missing: {'; '.join(lacking)}. A person must look at this application."
+    return Reason("stage_skipped", said, "缺少必经检查,需人工审核。")
 
 
 def next_step(case: Case) -> tuple[str, str]:

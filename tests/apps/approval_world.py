@@ -11,6 +11,8 @@ from typing import Any
 from ctl.kit.breaker import Policy
 from ctl.kit.calls import Answer, NoAnswer
 from reference_apps.approval import web
+from reference_apps.approval.desk import accounts
+from reference_apps.approval.desk.people import Reviewer, Role
 from reference_apps.approval.engine import Engine, Rhythm, now_ms
 from reference_apps.approval.flow.advance import Retry
 from reference_apps.approval.flow.model import Flow
@@ -108,6 +110,13 @@ class MortalStore(Store):
             yield connection
         self._reached()
 
+    @contextmanager
+    def glance(self) -> Iterator[Connection]:
+        self._reached()
+        with super().glance() as connection:
+            yield connection
+        self._reached()
+
     def _reached(self) -> None:
         self.uses += 1
         self.is_dead = self.is_dead or self.uses == self.dies_at
@@ -141,6 +150,13 @@ class Instance:
         for task in [self.engine._pulse, *self.engine._running.values()]:
             if task is not None:
                 task.cancel()
+
+
+def chief(store: Store) -> dict[str, str]:
+    """Add a supervisor who may take any task, and return the headers of their requests."""
+    person = Reviewer(id="chief", name="Chief", skills=("credit", "fraud", "operations", "payments"), role=Role.SUPERVISOR)
+    with store.write() as connection:
+        return {"authorization": f"Bearer {accounts.add(connection, person, 0)}"}
 
 
 async def until(true: Callable[[], bool], timeout_s: float = SECONDS_LONG) -> None:

@@ -347,7 +347,12 @@ def test_a_case_that_skipped_a_check_cannot_be_paid_out(settled: frozenset[Check
     assert questions.owed(LOAN, cheat) is None
     smuggled = replace(cheat, stage="risk", standing=Standing(settled=settled - {Check.FRAUD}))
     stopped = advance.advance(LOAN, smuggled, PASS, RETRY, NOW)
-    assert (stopped.status, stopped.reasons[0].code) == (Status.MANUAL, "stage_skipped")
+    assert (stopped.status, stopped.stage, stopped.reasons[0].code) == (Status.MANUAL, "payout_trouble", "stage_skipped"), "where people look"
+    assert not stopped.standing.paying, "nothing was asked of the ledger"
+    assert stopped.trail[-1] == Trod("disburse", Outcome.ERROR)
+    again = advance.judged(LOAN, stopped, Judgement(person="pay", outcome=Outcome.APPROVE), NOW)
+    assert (again.stage, again.status, again.entered) == ("payout_trouble", Status.MANUAL, stopped.version + 1), "no repair stands in for a check"
+    assert advance.sent_to_repair(LOAN, stopped, NOW) is stopped
 
 
 def test_cases_of_before_there_were_flows_are_read_where_they_stood() -> None:

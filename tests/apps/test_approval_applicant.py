@@ -12,7 +12,7 @@ from reference_apps.approval.flow import reading
 from reference_apps.approval.flow.model import Flow, Outcome
 from reference_apps.approval.model import Judgement
 from reference_apps.approval.published import BUNDLED
-from tests.apps.approval_world import BODY, FLOWS, OFFER, Clock, Instance, Neighbours, doubtful, silent, until
+from tests.apps.approval_world import BODY, FLOWS, OFFER, Clock, Instance, Neighbours, chief, doubtful, silent, until
 
 Ask = Callable[..., Awaitable[Any]]
 TEXT = (BUNDLED / "loan.yaml").read_text()
@@ -28,9 +28,11 @@ def world(tmp_path: Path, ask: Ask) -> Callable[..., None]:
         async def told() -> None:
             neighbours, CLOCK.ahead_ms = Neighbours(), 0
             one = await Instance(tmp_path, neighbours, clock=CLOCK, **more).started()
+            token = chief(one.store)
 
             async def send(method: str, path: str, body: Any = None, key: str = "") -> Any:
-                return await ask(one.app, method, f"/v1/applications{path}".replace("/applications/..", ""), body, {"idempotency-key": key} if key else {})
+                headers = token | ({"idempotency-key": key} if key else {})
+                return await ask(one.app, method, f"/v1/applications{path}".replace("/applications/..", ""), body, headers)
 
             try:
                 await story(send, neighbours, one)

@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 
 from ctl.kit.calls import Answer, NoAnswer
-from reference_apps.approval import web
-from reference_apps.approval.desk import accounts, following, store
+from reference_apps.approval import codec, web
+from reference_apps.approval import store as cases
+from reference_apps.approval.desk import accounts, following, rights, store
 from reference_apps.approval.desk.people import Reviewer, Role
+from reference_apps.approval.desk.refusals import NotDone
 from reference_apps.approval.desk.store import Wish
 from reference_apps.approval.desk.tasks import State, Task
 from reference_apps.approval.desk.work import Desk
 from reference_apps.approval.engine import Engine, Rhythm
 from reference_apps.approval.flow.advance import Retry
+from reference_apps.approval.flow.standing import Standing
 from reference_apps.approval.published import Published, bundled
 from reference_apps.approval.services import Patience, Services
 from reference_apps.approval.store import Store
@@ -30,6 +33,9 @@ SKILLS = ("credit", "fraud", "operations", "payments")
 LI, ANNA, BAO = (Reviewer(id=name, name=name.title(), skills=SKILLS) for name in ("li", "anna", "bao"))
 SUN = Reviewer(id="sun", name="Sun", skills=(), role=Role.SUPERVISOR)
 LOW = Reviewer(id="low", name="Low", skills=SKILLS, ceiling_fen=299_999)
+
+
+RESUME = "/v1/applications/app-1/resume"
 
 
 class Neighbours:
@@ -202,11 +208,88 @@ def test_a_case_that_is_resumed_takes_its_task_back(world: Run) -> None:
         [trouble] = world.waiting()
         held = (await world.send("li", "POST", f"/v1/tasks/{trouble.id}/claim")).body
         world.neighbours.silent = set()
-        assert (await world._ask(world.one.app, "POST", "/v1/applications/app-1/resume")).body["stage"] == "first_review"
+        assert (await world.send("anna", "POST", RESUME)).body["code"] == "held", "who may not take the task may not go round it"
+        assert (await world.send("li", "POST", RESUME)).body["stage"] == "first_review"
         late = await world.send("li", "POST", f"/v1/tasks/{trouble.id}/decide", {"outcome": "approve", "version": held["version"]})
         assert (late.status, late.body["code"]) == (409, "withdrawn")
         assert [each.stage for each in world.open("app-1")] == ["first_review"]
-        assert "judged" not in [line["kind"] for line in (await world.case("app-1"))["history"]]
+        history = (await world.case("app-1"))["history"]
+        assert "judged" not in [line["kind"] for line in history]
+        assert [line["person"] for line in history if line["kind"] == "resumed"] == ["li"]
+
+    world(story)
+
+
+def test_nobody_goes_round_a_task_that_is_not_theirs(world: Run) -> None:
+    async def story(world: World) -> None:
+        world.neighbours.silent = {"fraud"}
+        await world.apply("app-1", agent="bao")
+        stands = await world.case("app-1")
+        assert (await world._ask(world.one.app, "POST", RESUME)).body["code"] == "not_signed_in"
+        refused = {who: (await world.send(who, "POST", RESUME)).body["code"] for who in ("bao", "low", "sun")}
+        assert refused == {"bao": "four_eyes", "low": "above_ceiling", "sun": "no_skill"}
+        with world.one.store.write() as connection:
+            accounts.revoke(connection, "anna")
+        assert (await world.send("anna", "POST", RESUME)).status == 401
+        assert await world.case("app-1") == stands
+        world.neighbours.silent = set()
+        assert (await world.send("li", "POST", RESUME)).body["stage"] == "first_review"
+        assert (await world.send("li", "POST", RESUME)).body["code"] == "not_resumable", "a review is nothing to go round"
+
+    world(story)
+
+
+def test_who_lost_their_access_after_they_knocked_moves_nothing(world: Run) -> None:
+    async def story(world: World) -> None:
+        world.neighbours.silent = {"fraud"}
+        await world.apply("app-1")
+        with world.one.store.write() as connection:
+            for who in ("li", "sun"):
+                accounts.revoke(connection, who)
+        with pytest.raises(NotDone, match="no longer works"):
+            await world.one.engine.resume("app-1", rights.to_resume(LI, world.clock[0]))
+        with pytest.raises(NotDone, match="no longer works"):
+            await world.one.engine.migrate("app-1", None, rights.to_migrate(SUN))
+        assert [each.stage for each in world.open("app-1")] == ["trouble"]
+        with world.one.store.write() as connection:
+            connection.execute("DELETE FROM tasks")
+        assert (await world.send("bao", "POST", RESUME)).body["code"] == "no_task", "what nobody can be asked about is not gone round"
+
+    world(story)
+
+
+def test_only_a_supervisor_puts_a_case_under_other_rules(world: Run) -> None:
+    async def story(world: World) -> None:
+        await world.apply("app-1")
+        path, stands = "/v1/applications/app-1/migrate", await world.case("app-1")
+        assert (await world._ask(world.one.app, "POST", path, {})).status == 401
+        refused = await world.send("li", "POST", path, {})
+        assert (refused.status, refused.body["code"]) == (403, "not_supervisor")
+        assert (await world.send("sun", "POST", path, {})).status == 202
+        assert await world.case("app-1") == stands, "it is in the newest version already"
+
+    world(story)
+
+
+def test_a_payout_that_was_stopped_has_a_task_even_when_an_older_release_stopped_it(world: Run) -> None:
+    async def story(world: World) -> None:
+        await world.apply("app-1")
+        with world.one.store.write() as connection:
+            found = cases.known(connection, "app-1")
+            assert found is not None
+            stopped = found.case.but(stage="disburse", standing=Standing())
+            row = (codec.encode(stopped), "app-1")
+            connection.execute("UPDATE cases SET content = ? WHERE id = ?", row)
+            connection.execute("DELETE FROM tasks")
+        await world.again()
+        async with asyncio.timeout(8):
+            while not (tasks := world.waiting()):
+                await asyncio.sleep(0.01)
+        assert [(each.stage, each.skill, each.judges) for each in tasks] == [("payout_trouble", "payments", False)]
+        assert (await world.case("app-1"))["reasons"][0]["code"] == "stage_skipped"
+        await world.decide("li", tasks[0].id)
+        [again] = world.waiting()
+        assert (again.stage, again.visit > tasks[0].visit, world.neighbours.loans) == ("payout_trouble", True, [])
 
     world(story)
 

@@ -18,6 +18,7 @@ from reference_apps.approval.model import Case
 from reference_apps.approval.published import Published, bundled
 from reference_apps.approval.services import Patience, Services
 from reference_apps.approval.store import LEASE_MS, Known, Lost, Store, noted
+from tests.apps.approval_world import chief
 
 SHOP = {"orders_12m": 3, "spend_12m_fen": 100_000}
 BODY: dict[str, Any] = {
@@ -92,9 +93,10 @@ def world(tmp_path: Path, ask: Ask) -> Callable[..., None]:
         async def told() -> None:
             neighbours = Neighbours()
             one = Instance(tmp_path, neighbours, "approval-1", bureaus)
+            token = chief(one.store)
 
             async def send(method: str, path: str, body: Any = None, key: str = "") -> Any:
-                return await ask(one.app, method, path, body, {"idempotency-key": key} if key else {})
+                return await ask(one.app, method, path, body, token | ({"idempotency-key": key} if key else {}))
 
             await one.engine.start()
             try:

@@ -100,6 +100,7 @@ class Seat:
             return
         with self._cases.write() as connection:
             for case_id in orphans:
+                self._engine.send_to_repair(connection, case_id)
                 found = known(connection, case_id)
                 stage = self._engine.flows.of(found.case.flow).stages.get(found.case.stage) if found else None
                 if found is not None and stage is not None and stage.is_manual and found.case.status is Status.MANUAL:

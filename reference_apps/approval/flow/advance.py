@@ -4,7 +4,7 @@ A case moves along the edge of its stage's outcome and nowhere else. A payout is
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from reference_apps.approval import words
@@ -50,7 +50,7 @@ def advance(flow: Flow, case: Case, said: Said, retry: Retry, now_ms: int) -> Ca
         attempts = case.attempts + said.counts
         reason = words.unavailable(said.service, said.why, gave_up=False)
         due_ms = now_ms + retry.pause_ms(max(attempts, 1))
-        return _next(replace(case, status=Status.WAITING, resumable=True, reasons=(reason,), attempts=attempts, retry_ms=due_ms), now_ms)
+        return _next(case.but(status=Status.WAITING, resumable=True, reasons=(reason,), attempts=attempts, retry_ms=due_ms), now_ms)
     return moved(flow, case, heard(flow, case, said), now_ms)
 
 
@@ -90,7 +90,7 @@ def woken(flow: Flow, case: Case, now_ms: int) -> Case:
     """Return a waiting case whose time has come: it goes on by itself (its attempts still count), or the applicant's time is over."""
     if flow.stages[case.stage].kind is Kind.WAIT:
         return moved(flow, case, Heard(Outcome.EXPIRED, (words.reason("supplement_expired"),)), now_ms)
-    return _next(replace(case, status=Status.RUNNING, retry_ms=None), now_ms)
+    return _next(case.but(status=Status.RUNNING, retry_ms=None), now_ms)
 
 
 def resumed(flow: Flow, case: Case, now_ms: int) -> Case:
@@ -100,8 +100,8 @@ def resumed(flow: Flow, case: Case, now_ms: int) -> Case:
     if not case.resumable:
         raise Refused("not_resumable", f"application {case.id} is {case.status}: {'; '.join(each.en for each in case.reasons)}")
     stage = case.came_from if case.status is Status.MANUAL else case.stage
-    going = replace(case, status=Status.RUNNING, stage=stage, came_from="", resumable=False, reasons=(), attempts=0, retry_ms=None)
-    return _next(replace(going, entered=case.version + 1), now_ms)
+    going = case.but(status=Status.RUNNING, stage=stage, came_from="", resumable=False, reasons=(), attempts=0, retry_ms=None)
+    return _next(going.but(entered=case.version + 1), now_ms)
 
 
 def moved(flow: Flow, case: Case, said: Heard, now_ms: int) -> Case:
@@ -115,7 +115,7 @@ def moved(flow: Flow, case: Case, said: Heard, now_ms: int) -> Case:
 
 def _along(flow: Flow, stage: Stage, case: Case, said: Heard, now_ms: int) -> Case:
     outcome = said.outcome
-    learnt = case.but(said.learnt) if said.learnt else case
+    learnt = case.but(**said.learnt, trail=(*case.trail, Trod(stage.name, outcome)))
     standing = after(stage, outcome, case.standing)
     place = _place(stage, outcome, learnt, standing, said.missing)
     standing = taking(stage, outcome, place, standing)
@@ -129,7 +129,6 @@ def _along(flow: Flow, stage: Stage, case: Case, said: Heard, now_ms: int) -> Ca
         walked = _skipped(flow, learnt, walked)
     entered = _entered(flow, learnt, walked, said.reasons, now_ms)
     moved = {
-        "trail": (*case.trail, Trod(stage.name, outcome)),
         "came_from": came_from,
         "attempts": 0,
         "resumable": could_go_on and entered["status"] is Status.MANUAL,
@@ -137,7 +136,7 @@ def _along(flow: Flow, stage: Stage, case: Case, said: Heard, now_ms: int) -> Ca
         "entered": case.version + 1,
         "updated_ms": max(now_ms, case.updated_ms),
     }
-    return learnt.but(entered | moved)
+    return learnt.but(**(moved | entered))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +169,7 @@ def _entered(flow: Flow, case: Case, way: _Way, reasons: tuple[Reason, ...], now
         return there | {"stage": ENDED, "status": Status.REJECTED if way.to == REJECTED else Status.DISBURSED}
     stage = flow.stages[way.to]
     if stage.kind is Kind.DISBURSE:
-        return there | _approved(flow, case, way.standing)
+        return there | _approved(flow, case, way)
     if stage.is_manual:
         return there | {"status": Status.MANUAL}
     if stage.kind is not Kind.WAIT:
@@ -188,14 +187,36 @@ def _exhausted(flow: Flow, case: Case, way: _Way, reasons: tuple[Reason, ...], n
     return _entered(flow, case, beyond, (*reasons, words.reason("supplements_exhausted")), now_ms)
 
 
-def _approved(flow: Flow, case: Case, standing: Standing) -> dict[str, Any]:
+def _approved(flow: Flow, case: Case, way: _Way) -> dict[str, Any]:
     """Approve: the loan is what was asked for, but never above the limit that was priced. What lacks a check stops here, whatever led to it."""
     offer = case.offer
-    if lacks(flow, standing) or offer is None or case.priced != case.inputs:
-        return {"status": Status.MANUAL, "reasons": (words.reason("stage_skipped"),)}
+    if lacks(flow, way.standing) or offer is None or case.priced != case.inputs:
+        return _stopped(flow, case, way)
     asked = case.application["amount_fen"] or offer.limit_fen
     note = (words.reason("amount_is_limit"),) if asked > offer.limit_fen else ()
     return {"status": Status.RUNNING, "amount_fen": min(asked, offer.limit_fen), "reasons": note}
+
+
+def _stopped(flow: Flow, case: Case, way: _Way) -> dict[str, Any]:
+    """Lead what must not be paid out to the people that errors of the payout go to. Nothing was asked of the ledger: no money is on its way."""
+    lacking = lacks(flow, way.standing) or ["has no price for what is known now"]
+    stopped = {"status": Status.MANUAL, "reasons": (words.skipped(lacking),)}
+    payout = flow.stages[way.to]
+    place = _place(payout, Outcome.ERROR, case, way.standing, ())
+    repair = flow.stages.get(payout.edges[Outcome.ERROR][place].to)
+    if repair is None or not repair.is_manual:
+        return stopped
+    standing = taking(payout, Outcome.ERROR, place, way.standing)
+    return stopped | {"stage": repair.name, "standing": standing, "came_from": payout.name, "trail": (*case.trail, Trod(payout.name, Outcome.ERROR))}
+
+
+def sent_to_repair(flow: Flow, case: Case, now_ms: int) -> Case:
+    """Return a case that older releases stopped at its payout, where no task is, as it stands with people; any other is left alone."""
+    stage = flow.stages.get(case.stage)
+    if stage is None or stage.kind is not Kind.DISBURSE or case.status is not Status.MANUAL:
+        return case
+    stopped = _stopped(flow, case, _Way(stage.name, case.standing))
+    return _next(case.but(**stopped, entered=case.version + 1), now_ms) if "stage" in stopped else case
 
 
 def is_approved(flow: Flow, case: Case) -> bool:
@@ -231,4 +252,4 @@ def facts(case: Case, missing: tuple[str, ...]) -> dict[str, Any]:
 
 def _next(case: Case, now_ms: int) -> Case:
     """One version further; time never runs backwards in a case, whatever the clock does."""
-    return replace(case, version=case.version + 1, updated_ms=max(now_ms, case.updated_ms))
+    return case.but(version=case.version + 1, updated_ms=max(now_ms, case.updated_ms))

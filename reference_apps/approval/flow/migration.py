@@ -29,8 +29,8 @@ def migrated(new: Flow, case: Case, now_ms: int) -> Case:
     stands = min(there, key=_order)
     version = case.version + 1
     came_from, resumable = stands.came_from, case.resumable and (case.status is not Status.MANUAL or stands.came_from == case.came_from)
-    moved = replace(case, flow=new.id, standing=stands.standing, came_from=came_from, resumable=resumable, version=version)
-    return replace(moved, updated_ms=max(now_ms, case.updated_ms))
+    moved = case.but(flow=new.id, standing=stands.standing, came_from=came_from, resumable=resumable, version=version)
+    return moved.but(updated_ms=max(now_ms, case.updated_ms))
 
 
 def _walked(flow: Flow, trail: tuple[Trod, ...]) -> set[State]:

@@ -43,9 +43,17 @@ def risk_question(case: Case) -> Mapping[str, Any]:
 
 def ledger_question(flow: Flow, case: Case) -> Mapping[str, Any]:
     """Return the loan to be paid out. Raises ValueError for a case that is not approved."""
-    if not is_approved(flow, case) or case.offer is None:
+    question = owed(flow, case)
+    if question is None:
         passed = ", ".join(sorted(case.standing.settled))
         raise ValueError(f"application {case.id} is not approved: stage {case.stage}, status {case.status}, settled {passed}")
+    return question
+
+
+def owed(flow: Flow, case: Case) -> Mapping[str, Any] | None:
+    """Return what has to be paid out now, None for a case that is not approved."""
+    if not is_approved(flow, case) or case.offer is None:
+        return None
     return {
         "reference": case.id,
         "customer": case.application["customer"]["id"],
@@ -54,11 +62,6 @@ def ledger_question(flow: Flow, case: Case) -> Mapping[str, Any]:
         "annual_rate": case.offer.annual_rate,
         "periods": case.application["periods"],
     }
-
-
-def owed(flow: Flow, case: Case) -> Mapping[str, Any] | None:
-    """Return what has to be paid out now, None for a case that is not approved."""
-    return ledger_question(flow, case) if is_approved(flow, case) else None
 
 
 def disbursement_key(case_id: str) -> str:

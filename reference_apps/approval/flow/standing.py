@@ -1,15 +1,16 @@
 """What a path has behind it, and what one more outcome makes of it: the same arithmetic for a living case and for the model check. Pure."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from reference_apps.approval.copied import Copied
 from reference_apps.approval.flow.model import FAILED, PRICED, PULLS, RULES, Check, Edge, Flow, Kind, Outcome, Stage
 
 BEGUN = frozenset({Check.CONSENT})
 """What the door has settled before a case exists."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+@dataclass(frozen=True, kw_only=True)
+class Standing(Copied):
     """`settled` checks; checks that `asked` for a person; reviews approved by one person `alone`; stages that failed and left `gaps`.
 
     `taken` counts the bounded edges (stage, outcome, place in the list, times), `supplements` what the applicant brought; `paying`: money may be on its way.
@@ -30,32 +31,32 @@ class Standing:
 def after(stage: Stage, outcome: Outcome, standing: Standing) -> Standing:
     """Return the standing after a stage came to an outcome."""
     if outcome is Outcome.SUPPLIED:
-        return replace(standing, settled=standing.settled - PRICED, gaps=frozenset(), taken=frozenset(), supplements=standing.supplements + 1)
+        return standing.but(settled=standing.settled - PRICED, gaps=frozenset(), taken=frozenset(), supplements=standing.supplements + 1)
     if stage.kind is Kind.REVIEW:
         return _reviewed(stage, outcome, standing)
     if stage.kind is Kind.DISBURSE:
-        return replace(standing, paying=True)
+        return standing.but(paying=True)
     if not stage.is_automatic:
         return standing
     settles = RULES[stage.kind].settles
     if outcome is Outcome.PASS:
         opened = PRICED if stage.kind in PULLS else frozenset()
         settled, asked = (standing.settled - opened) | settles, standing.asked - settles
-        return replace(standing, settled=settled, asked=asked, gaps=standing.gaps - {stage.name})
+        return standing.but(settled=settled, asked=asked, gaps=standing.gaps - {stage.name})
     asked = standing.asked | settles if outcome in (Outcome.MANUAL, Outcome.MISSING) else standing.asked - settles
     gaps = standing.gaps | {stage.name} if outcome in FAILED else standing.gaps
-    return replace(standing, settled=standing.settled - settles, asked=asked, gaps=gaps)
+    return standing.but(settled=standing.settled - settles, asked=asked, gaps=gaps)
 
 
 def _reviewed(stage: Stage, outcome: Outcome, standing: Standing) -> Standing:
     """Two people clear what asked for them: the second approval takes the first one's loneliness away, and with it the checks that may be cleared."""
     if outcome is not Outcome.APPROVE:
-        return replace(standing, alone=frozenset())
+        return standing.but(alone=frozenset())
     first = standing.alone & set(stage.four_eyes_with)
     if not first:
-        return replace(standing, alone=standing.alone | {stage.name})
+        return standing.but(alone=standing.alone | {stage.name})
     cleared = stage.clears & standing.asked
-    return replace(standing, settled=standing.settled | cleared, asked=standing.asked - cleared, alone=standing.alone - first, gaps=frozenset())
+    return standing.but(settled=standing.settled | cleared, asked=standing.asked - cleared, alone=standing.alone - first, gaps=frozenset())
 
 
 def taking(stage: Stage, outcome: Outcome, place: int, standing: Standing) -> Standing:
@@ -64,7 +65,7 @@ def taking(stage: Stage, outcome: Outcome, place: int, standing: Standing) -> St
         return standing
     times = standing.times(stage.name, outcome, place)
     kept = standing.taken - {(stage.name, str(outcome), place, times)}
-    return replace(standing, taken=kept | {(stage.name, str(outcome), place, times + 1)})
+    return standing.but(taken=kept | {(stage.name, str(outcome), place, times + 1)})
 
 
 def is_open(stage: Stage, outcome: Outcome, place: int, standing: Standing) -> bool:

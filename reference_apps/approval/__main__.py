@@ -37,10 +37,8 @@ def main() -> None:
         await engine.stop()
         await calls.close()
 
-    app = web.build(engine, store)
     gc.set_threshold(*SELDOM)
-    gc.freeze()  # what has been loaded stays until the end: no search needs to look through it
-    serving.serve(app, on_start=engine.start, on_stop=stop)
+    serving.serve(web.build(engine, store), on_start=engine.start, on_stop=stop)
 
 
 if __name__ == "__main__":

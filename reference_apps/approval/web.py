@@ -2,15 +2,19 @@
 
 import hashlib
 import json
+import re
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import Depends, FastAPI, Header, Query
 from fastapi.responses import JSONResponse
+from pydantic import ValidationError
 from starlette.requests import Request
 
 from ctl.kit.database import DatabaseFailed
 from ctl.kit.fastapi_problems import answer_problems, problem_answer
 from ctl.kit.problem import Problem
+from ctl.kit.straight import Answer, Handler, Headers, Straight, header
 from reference_apps.approval import applicant, views
 from reference_apps.approval.bodies import ApplicationBody, MigrationBody, SupplementBody
 from reference_apps.approval.desk import page, rights, seat
@@ -20,11 +24,12 @@ from reference_apps.approval.engine import Engine
 from reference_apps.approval.model import FINAL, Case, Status
 from reference_apps.approval.store import Store
 
-ApplicationId = Annotated[str, Header(alias="idempotency-key", pattern="^[A-Za-z0-9._:-]{1,64}$")]
+KEY = re.compile("[A-Za-z0-9._:-]{1,64}")
+ApplicationId = Annotated[str, Header(alias="idempotency-key", pattern=f"^{KEY.pattern}$")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
-def build(engine: Engine, store: Store) -> FastAPI:
+def build(engine: Engine, store: Store) -> Straight:
     """Return the app over an engine and its store, with the desk seated at them."""
     app = FastAPI(title="approval", version="1", docs_url=None, redoc_url=None)
     answer_problems(app)
@@ -35,7 +40,7 @@ def build(engine: Engine, store: Store) -> FastAPI:
 
     @app.exception_handler(DatabaseFailed)
     async def unstored(_: Request, error: DatabaseFailed) -> JSONResponse:
-        return problem_answer(Problem(503, "not_stored", f"the cases cannot be reached: {error}", remedy="send it again with the same key"))
+        return problem_answer(_not_stored(error))
 
     @app.post("/v1/applications", status_code=201)
     async def apply(body: ApplicationBody, application_id: ApplicationId) -> JSONResponse:
@@ -61,7 +66,7 @@ def build(engine: Engine, store: Store) -> FastAPI:
         """Bring what the applicant's view asks for; the case goes on then. The same key again changes nothing."""
         brought = body.model_dump(mode="json", exclude_none=True)
         case = await engine.supply(application_id, lambda stands: applicant.supplemented(stands, brought, key))
-        return JSONResponse(applicant.view(case, engine.flows.of(case.flow)), status_code=201 if case.status in FINAL else 202)
+        return JSONResponse(applicant.view(case, engine.flows.of(case.flow)), status_code=_status(case))
 
     @app.get("/v1/flows")
     async def list_flows() -> dict[str, Any]:
@@ -82,12 +87,43 @@ def build(engine: Engine, store: Store) -> FastAPI:
     async def summary() -> dict[str, Any]:
         return views.summary(await engine.read(store.counts))
 
-    return app
+    return Straight(app, {("POST", "/v1/applications"): _straight(engine)})
+
+
+def _straight(engine: Engine) -> Handler:
+    """Return the taking of an application past the framework; what is not in order is left to it."""
+
+    async def apply(headers: Headers, content: bytes) -> Answer | None:
+        application_id = header(headers, b"idempotency-key").decode("latin-1")
+        if not KEY.fullmatch(application_id):
+            return None
+        try:
+            asked = ApplicationBody.model_validate_json(content).asked()
+        except ValidationError:
+            return None
+        try:
+            case = await engine.submit(application_id, asked, _hash(asked))
+        except DatabaseFailed as error:
+            raise _not_stored(error) from error
+        return Answer(_status(case), msgspec.json.encode(views.application(case)), headers=((b"location", _place(case).encode()),))
+
+    return apply
 
 
 def _answer(case: Case) -> JSONResponse:
-    headers = {"location": f"/v1/applications/{case.id}"}
-    return JSONResponse(views.application(case), status_code=201 if case.status in FINAL else 202, headers=headers)
+    return JSONResponse(views.application(case), status_code=_status(case), headers={"location": _place(case)})
+
+
+def _status(case: Case) -> int:
+    return 201 if case.status in FINAL else 202
+
+
+def _place(case: Case) -> str:
+    return f"/v1/applications/{case.id}"
+
+
+def _not_stored(error: DatabaseFailed) -> Problem:
+    return Problem(503, "not_stored", f"the cases cannot be reached: {error}", remedy="send it again with the same key")
 
 
 def _hash(asked: dict[str, Any]) -> str:

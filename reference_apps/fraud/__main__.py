@@ -1,13 +1,15 @@
-"""python -m reference_apps.fraud: one instance; all instances on a machine share the log in their data folder, and the work."""
+"""python -m reference_apps.fraud: one instance; all instances on a machine share the log in their data folder, and the work.
+
+With a command (`--help` lists them) it is the operator's tool instead.
+"""
 
 import gc
 import sys
 
 from ctl.kit import serving
 from ctl.kit.identity import Identity
-from reference_apps.fraud.door import web
+from reference_apps.fraud.app import App
 from reference_apps.fraud.policy import policy
-from reference_apps.fraud.serving.desk import Desk
 
 LOOK_FOR_GARBAGE = (2_000, 4, 100_000)
 """A little at a time, and hardly ever through all of it: features are long-lived and refer to one another without circles, and a look through a hundred
@@ -24,9 +26,13 @@ def main() -> None:
         held = policy.load()
     except policy.BadPolicy as error:
         raise SystemExit(f"fraud does not start: {error}") from error
-    desk = Desk(identity.data_dir, identity.instance, held)
-    serving.serve(web.build(desk), on_start=desk.open, on_stop=desk.close)
+    app = App(identity.data_dir, identity.instance, held)
+    serving.serve(app.door, on_start=app.open, on_stop=app.close)
 
 
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        from reference_apps.fraud.console import cli
+
+        sys.exit(cli.run(sys.argv[1:]))
     main()

@@ -179,7 +179,7 @@ def test_ties_of_a_small_ring_with_a_bad_account_near_by() -> None:
     shard.apply(2, event(2, BEGIN_MS + 10, device="d", contacts=("c",)))
     shard.note(3, mark)
     found = shard.apply(4, event(3, BEGIN_MS + day + 5, contacts=("c",))).ties
-    assert found == Ties(sharing=1, ring=3, near=1, bad_near=0, new_24h=3), "2 named the contact less than a day before; 3 is new on its device and the contact"
+    assert found == Ties(sharing=1, ring=3, near=1, new_24h=3, linked=("a2",)), "2 named the contact less than a day before; 3 is new on its device and contact"
     found = shard.apply(5, event(2, BEGIN_MS + day + 20, device="d", contacts=("c", "c"))).ties
     assert found == Ties(sharing=1, ring=3, near=2, bad_near=1, new_24h=1)
     marks = Marks()

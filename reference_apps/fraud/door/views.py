@@ -10,7 +10,7 @@ import msgspec
 from reference_apps.fraud.features.keystate import Figures
 from reference_apps.fraud.features.spec import EXACT_DISTINCT, FIGURES, SPEC, WIDTH, Family
 from reference_apps.fraud.keeping.record import Record, Said
-from reference_apps.fraud.model import WORDS, Event, Listing
+from reference_apps.fraud.model import WORDS, Event, Listing, Verdict
 from reference_apps.fraud.models.all import MEDIANS, MODELS, NAMES
 from reference_apps.fraud.models.scoring import MILLION, Look
 
@@ -33,8 +33,8 @@ SHARING = SPEC.place("contact", "24h", "account")
 
 
 def answer(position: int, event: Event, record: Record) -> Json:
-    """Say a judgement to who waits for it: what is to be done and why. What it was made of can be asked for later."""
-    return {
+    """Say a judgement to who waits for it: what is to be done and why. What it was made of can be asked for later. An alert names the case that has it."""
+    said: Json = {
         "event_id": event.id,
         "verdict": WORDS[record.verdict],
         "reasons": _said(record.reasons),
@@ -45,6 +45,9 @@ def answer(position: int, event: Event, record: Record) -> Json:
         "policy": record.policy,
         "at": iso(event.at_ms),
     }
+    if record.verdict >= Verdict.REVIEW:
+        said["case"] = f"case-{position}"
+    return said
 
 
 def judgement(position: int, event: Event, record: Record) -> Json:

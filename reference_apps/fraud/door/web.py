@@ -44,8 +44,12 @@ async def _as_logged(desk: Desk, event: Event, position: int) -> Event:
     return known.event if known is not None else (await desk.logged(event))
 
 
-def build(desk: Desk, now: Callable[[], datetime] = now) -> Straight:
-    """Return the app over an open desk."""
+def no_rooms(_: FastAPI) -> None:
+    """Add nothing."""
+
+
+def build(desk: Desk, now: Callable[[], datetime] = now, rooms: Callable[[FastAPI], None] = no_rooms) -> Straight:
+    """Return the app over an open desk. `rooms` adds the routes of what else there is."""
     app = FastAPI(title="fraud", version="1", docs_url=None, redoc_url=None)
     answer_problems(app)
 
@@ -81,6 +85,7 @@ def build(desk: Desk, now: Callable[[], datetime] = now) -> Straight:
         found = desk.log.page_of_lists(after, limit)
         return {"items": [views.listing(*each) for each in found], "next": found[-1][0] if len(found) == limit else None}
 
+    rooms(app)
     return Straight(app, {("POST", CHECKS): _straight(desk, now)})
 
 

@@ -17,13 +17,15 @@ Hub = dict[str, int]
 
 class Ties(msgspec.Struct, frozen=True, array_like=True):
     """An event's place in the graph, itself included. `sharing`: most other accounts on one of its devices and contacts; `ring`: accounts in its ring;
-    `near`: other accounts within two hops, once for each hub; `bad_near`: those of them on the block list; `new_24h`: links made there in 24 h."""
+    `near`: other accounts within two hops, once for each hub; `bad_near`: those of them on the block list; `new_24h`: links made there in 24 h;
+    `linked`: the accounts that this event was the first to link its own to."""
 
     sharing: int = 0
     ring: int = 1
     near: int = 0
     bad_near: int = 0
     new_24h: int = 0
+    linked: tuple[str, ...] = ()
 
     @property
     def bad_share(self) -> float:
@@ -38,7 +40,7 @@ class Rings:
         self._sizes: dict[str, int] = {}
 
     def join(self, one: str, other: str) -> None:
-        small, large = self._root(one), self._root(other)
+        small, large = self.root(one), self.root(other)
         if small == large:
             return
         if self._sizes.get(small, 1) > self._sizes.get(large, 1):
@@ -47,9 +49,10 @@ class Rings:
         self._sizes[large] = self._sizes.get(large, 1) + self._sizes.pop(small, 1)
 
     def size(self, account: str) -> int:
-        return self._sizes.get(self._root(account), 1)
+        return self._sizes.get(self.root(account), 1)
 
-    def _root(self, account: str) -> str:
+    def root(self, account: str) -> str:
+        """Return the account that stands for the whole ring."""
         parents = self._parents
         while (above := parents.get(account)) is not None:
             higher = parents.get(above)

@@ -84,6 +84,10 @@ class Shard:
         self.marks.note(listing)
         self.applied = position
 
+    def pass_by(self, position: int) -> None:
+        """Go past something in the log that changes no feature."""
+        self.applied = position
+
     def late_ms(self, event: Event) -> int:
         """Return how far an event that is next in the log lies behind the watermark; 0: it does not."""
         return max(0, self.newest - LATENESS_MS - event.at_ms)
@@ -107,6 +111,7 @@ class Shard:
     def _ties(self, event: Event) -> Ties:
         account, at, bad = event.account, event.at_ms, self.marks.bad
         sharing = others = spoilt = fresh = 0
+        linked: tuple[str, ...] = ()
         for family, key in graph.hubs_of(event):
             hub = self._hubs[family].touch(key)
             if not hub:
@@ -117,11 +122,12 @@ class Shard:
             if anchor is not None:
                 self._rings.join(anchor, account)
                 self.links.append((anchor, account))
+                linked += (anchor,)
             more, worse, new = graph.near(hub, account, at, bad)
             others, spoilt, fresh = others + more, spoilt + worse, fresh + new
             if more > sharing:
                 sharing = more
-        return Ties(sharing, self._rings.size(account), others, spoilt, fresh)
+        return Ties(sharing, self._rings.size(account), others, spoilt, fresh, linked)
 
     def _new_tables(self, kind: str) -> tuple[Table[KeyState], ...]:
         made = tuple(Table(f"{kind}|{family}", KeyState, KeyState.pack, KeyState.unpack, self._fetch) for family in FAMILIES)

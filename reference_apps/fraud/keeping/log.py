@@ -1,7 +1,8 @@
 """The event log: everything that happened and every entry of a list, in one order, on the disk before anybody is answered.
 
 All instances of a machine share one SQLite file. Whoever holds its write lock gives out the positions; all else is worked out from the log. A judgement is kept
-beside its event, because a later policy may judge otherwise and a score is never rewritten.
+beside its event, because a later policy may judge otherwise and a score is never rewritten. `notable` are the positions that matter beyond their own event:
+alerts, new links between accounts, hits of rules in shadow, entries of lists, and what people noted. An event's id is text, a note's a blob: they never clash.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,6 +13,7 @@ import msgspec
 
 from ctl.kit.database import Database
 from reference_apps.fraud.model import Event, Listing
+from reference_apps.fraud.notes import AnyNote, Note, Switch
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS log (
@@ -19,27 +21,30 @@ CREATE TABLE IF NOT EXISTS log (
 );
 CREATE INDEX IF NOT EXISTS log_lists ON log (position) WHERE event_id IS NULL;
 CREATE TABLE IF NOT EXISTS judged (position INTEGER PRIMARY KEY, content BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS notable (position INTEGER PRIMARY KEY);
 """
 
 INSERT = "INSERT OR IGNORE INTO log (event_id, taken_by, content) VALUES (?, ?, ?)"
 JUDGE = "INSERT OR IGNORE INTO judged (position, content) VALUES (?, ?)"
-UNJUDGED = "position > ? AND event_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM judged WHERE judged.position = log.position)"
+NOTABLE = "INSERT OR IGNORE INTO notable (position) VALUES (?)"
+UNJUDGED = "position > ? AND typeof(event_id) = 'text' AND NOT EXISTS (SELECT 1 FROM judged WHERE judged.position = log.position)"
 
-Item = Event | Listing
-Judged = tuple[int, bytes]
-"""A position, and the judgement of the event that stands there."""
+Item = Event | Listing | Note
+Judged = tuple[int, bytes, bool]
+"""A position, the judgement of the event that stands there, and whether it is notable."""
 
 ENCODER = msgspec.msgpack.Encoder()
 EVENT = msgspec.msgpack.Decoder(Event)
 LISTING = msgspec.msgpack.Decoder(Listing)
+NOTE = msgspec.msgpack.Decoder(AnyNote)
 
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """What became of an item: its position, and the event that had its id before, if there was one."""
+    """What became of an item: its position, and what had its id before, if anything did."""
 
     position: int
-    known: Event | None = None
+    known: Item | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +65,22 @@ class Log:
         self._reading = Database(folder / "events.db", SCHEMA)
 
     def append(self, items: Sequence[Item], judged: Iterable[Judged] = ()) -> list[Appended]:
-        """Write items, and judgements of earlier ones, in one commit. An event whose id is there already is not written again. Raises DatabaseFailed."""
-        rows = [(item.id if isinstance(item, Event) else None, self._instance, ENCODER.encode(item)) for item in items]
+        """Write items, and judgements of earlier ones, in one commit. What has an id that is there already is not written again. Raises DatabaseFailed."""
+        rows = [(_id_of(item), self._instance, ENCODER.encode(item)) for item in items]
         found: list[Appended] = []
+        judged = list(judged)
         with self._writing.write() as connection:
-            connection.executemany(JUDGE, judged)
+            connection.executemany(JUDGE, ((position, content) for position, content, _ in judged))
+            connection.executemany(NOTABLE, [(position,) for position, _, is_notable in judged if is_notable])
             for row in rows:
                 added = connection.execute(INSERT, row)
                 if added.rowcount:
                     found.append(Appended(added.lastrowid or 0))
+                    if not isinstance(row[0], str):
+                        connection.execute(NOTABLE, (added.lastrowid,))
                 else:
                     position, content = connection.execute("SELECT position, content FROM log WHERE event_id = ?", (row[0],)).fetchone()
-                    found.append(Appended(position, EVENT.decode(content)))
+                    found.append(Appended(position, _item(row[0], content)))
         return found
 
     def after(self, position: int, limit: int) -> list[Row]:
@@ -85,6 +94,23 @@ class Log:
         with self._reading.read() as connection:
             rows = connection.execute("SELECT content FROM log WHERE event_id IS NULL AND position <= ? ORDER BY position", (up_to,)).fetchall()
         return [LISTING.decode(content) for (content,) in rows]
+
+    def notes(self, up_to: int = 2**62) -> list[tuple[int, Note]]:
+        """Return what people noted up to a position, in order."""
+        query = "SELECT position, content FROM notable JOIN log USING (position) WHERE typeof(event_id) = 'blob' AND position <= ? ORDER BY position"
+        with self._reading.read() as connection:
+            return [(position, NOTE.decode(content)) for position, content in connection.execute(query, (up_to,))]
+
+    def switches(self, up_to: int = 2**62) -> list[Switch]:
+        """Return the rules switched up to a position, in order."""
+        return [note for _, note in self.notes(up_to) if isinstance(note, Switch)]
+
+    def notable(self, after: int, up_to: int, limit: int) -> list[tuple[int, Item, bytes | None]]:
+        """Return what is notable beyond a position, in order, events with their judgements. Up to `up_to` every event must be judged."""
+        query = """SELECT position, event_id, log.content, judged.content FROM notable JOIN log USING (position) LEFT JOIN judged USING (position)
+            WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"""
+        with self._reading.read() as connection:
+            return [(at, _item(kept_id, content), judged) for at, kept_id, content, judged in connection.execute(query, (after, up_to, limit))]
 
     def last(self) -> int:
         """Return the last position; 0: the log is empty."""
@@ -112,7 +138,7 @@ class Log:
     def page(self, after: int, limit: int) -> list[tuple[int, Event, bytes | None]]:
         """Return events with their judgements, in the order of the log, from beyond `after`."""
         query = """SELECT log.position, log.content, judged.content FROM log LEFT JOIN judged USING (position)
-            WHERE log.position > ? AND event_id IS NOT NULL ORDER BY log.position LIMIT ?"""
+            WHERE log.position > ? AND typeof(event_id) = 'text' ORDER BY log.position LIMIT ?"""
         with self._reading.read() as connection:
             rows = connection.execute(query, (after, limit)).fetchall()
         return [(position, EVENT.decode(content), judged) for position, content, judged in rows]
@@ -129,5 +155,11 @@ class Log:
         self._reading.close()
 
 
-def _item(event_id: str | None, content: bytes) -> Item:
-    return LISTING.decode(content) if event_id is None else EVENT.decode(content)
+def _id_of(item: Item) -> str | bytes | None:
+    return item.id if isinstance(item, Event) else item.id.encode() if isinstance(item, Note) else None
+
+
+def _item(kept_id: str | bytes | None, content: bytes) -> Item:
+    if isinstance(kept_id, str):
+        return EVENT.decode(content)
+    return LISTING.decode(content) if kept_id is None else NOTE.decode(content)

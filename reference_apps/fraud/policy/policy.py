@@ -78,9 +78,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What is in force. `id` is the hash of its text. `common`: one expression that says of `always`, the rules whose facts are always known, which hold."""
+    """What is in force. `id` is the hash of its `text`. `common`: one expression that says of `always`, the rules whose facts are always known, which hold."""
 
     id: str
+    text: str
     required: Mapping[str, frozenset[int]]
     typologies: tuple[Typology, ...]
     sums: Callable[[Sequence[int]], tuple[int, ...]]
@@ -122,6 +123,7 @@ def build(text: str) -> Policy:
     common = tuple(dict.fromkeys(name for rule in always for name in rule.facts))
     return Policy(
         id=sha256(text.encode()).hexdigest()[:16],
+        text=text,
         required=_required(told["kinds"]),
         typologies=typologies,
         sums=_sums(typologies),
@@ -229,7 +231,7 @@ def _all_facts() -> tuple[dict[str, str], frozenset[str], dict[str, Any]]:
             for name in (*FIGURES, *family.distinct):
                 number, index = SPEC.place(family.name, window.name, name)
                 known[f"{family.name}_{window.name}_{name}"] = f"f[{number}][{index}]"
-    known |= {name: f"t.{name}" for name in Ties.__struct_fields__}
+    known |= {name: f"t.{name}" for name in Ties.__struct_fields__ if name != "linked"}
     sample: dict[str, Any] = dict.fromkeys(known, 1) | {"kind": "application"}
     types = {field.name: str(field.type) for field in msgspec.structs.fields(Evidence)}
     sample |= {name: True if "bool" in told else "x" if "str" in told else 1 for name, told in types.items()}

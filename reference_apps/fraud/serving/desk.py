@@ -21,10 +21,12 @@ from reference_apps.fraud.features.graph import Ties
 from reference_apps.fraud.features.shard import GRAPH_BIT, Partial
 from reference_apps.fraud.features.spec import NOTHING
 from reference_apps.fraud.keeping import record
-from reference_apps.fraud.keeping.log import Appended, Item, Log
+from reference_apps.fraud.keeping.log import Appended, Item, Judged, Log
 from reference_apps.fraud.keeping.snapshots import Snapshots, edition
-from reference_apps.fraud.model import Event, Listing
+from reference_apps.fraud.model import Event, Listing, Verdict
 from reference_apps.fraud.models.scoring import Look
+from reference_apps.fraud.notes import Claim, Note, Switch
+from reference_apps.fraud.policy import switching
 from reference_apps.fraud.policy.judge import judge
 from reference_apps.fraud.policy.policy import Policy
 from reference_apps.fraud.serving.circle import Circle
@@ -62,7 +64,8 @@ class Desk:
     """Use it from one event loop only."""
 
     def __init__(self, folder: Path, instance: str, policy: Policy) -> None:
-        self.instance, self.policy = instance, policy
+        self.instance, self._shipped = instance, policy
+        self._policies: dict[int, Policy] = {0: policy}
         self.log = Log(folder, instance)
         self._snapshots = Snapshots(folder)
         self.follower = Follower(self.log, self._snapshots)
@@ -70,7 +73,7 @@ class Desk:
         self.circle = Circle(Members(folder / "members", card), self.follower, self._tell)
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fraud log")
         self._queue: asyncio.Queue[Job] = asyncio.Queue()
-        self._judged: list[tuple[int, bytes]] = []
+        self._judged: list[Judged] = []
         self._judging: dict[int, asyncio.Future[tuple[int, bytes]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -115,6 +118,10 @@ class Desk:
         """Log an entry of a list and return its position; it is in force for every event that stands behind it. Raises Problem (503)."""
         return (await self._submit(listing))[0]
 
+    async def note(self, note: Note) -> int:
+        """Log what a person did and return its position; sent again under its id, it stands where it stood. Raises Problem (503)."""
+        return (await self._submit(note))[0]
+
     async def judged(self, position: int, written: bytes | None) -> bytes:
         """Return the judgement of an event of the log. Raises Problem (503) while it cannot be made."""
         if written is None:
@@ -125,6 +132,17 @@ class Desk:
         """Return an event as it stands in the log."""
         found = await asyncio.to_thread(self.log.find, event.id)
         return found[1] if found is not None else event
+
+    def policy_after(self, switches: Sequence[Switch]) -> Policy:
+        """Return the policy in force after these switches, all there have been up to a place in the log."""
+        found = self._policies.get(len(switches))
+        if found is None:
+            found = self._policies[len(switches)] = switching.switched(self._shipped, switches)
+        return found
+
+    @property
+    def policy(self) -> Policy:
+        return self.policy_after(self.follower.switches)
 
     async def _submit(self, item: Item) -> tuple[int, bytes]:
         job = Job(item)
@@ -154,10 +172,10 @@ class Desk:
     def _answer(self, batch: Sequence[Job], appended: Sequence[Appended]) -> None:
         """Answer what can be answered now; the rest waits for what other members know."""
         for job, each in zip(batch, appended, strict=True):
-            if isinstance(job.item, Listing):
-                _tell_job(job.done, (each.position, b""))
-            elif each.known is not None and not _is_same(each.known, job.item):
+            if not isinstance(job.item, Listing) and each.known is not None and not _is_same(each.known, job.item):
                 _fail(job.done, _reused(job.item.id))
+            elif not isinstance(job.item, Event):
+                _tell_job(job.done, (each.position, b""))
             else:
                 self._answer_event(job, each.position)
 
@@ -209,9 +227,10 @@ class Desk:
     def _judge(self, position: int, known: Known, whole: Partial) -> None:
         figures = tuple(NOTHING if each is None else each for each in whole.figures)
         ties = whole.ties or Ties()
-        made = judge(self.policy, Look(known.event, figures, ties), known.listings, known.late_ms)
-        known.judged = record.write(made, self.policy.id, figures, ties, known.late_ms)
-        self._judged.append((position, known.judged))
+        policy = self.policy_after(known.switches)
+        made = judge(policy, Look(known.event, figures, ties), known.listings, known.late_ms)
+        known.judged = record.write(made, policy.id, figures, ties, known.late_ms)
+        self._judged.append((position, known.judged, made.verdict >= Verdict.REVIEW or bool(ties.linked or made.shadow)))
 
     async def _tell(self, positions: Sequence[int]) -> list[Partial | None]:
         if positions and max(positions) > self.follower.position:
@@ -290,8 +309,14 @@ class Desk:
         return await asyncio.get_running_loop().run_in_executor(self._disk, work)
 
 
-def _is_same(known: Event, sent: Item) -> bool:
-    return isinstance(sent, Event) and msgspec.structs.replace(known, at_ms=0) == msgspec.structs.replace(sent, at_ms=0)
+def _is_same(known: Item, sent: Item) -> bool:
+    return _timeless(known) == _timeless(sent)
+
+
+def _timeless(item: Item) -> Item:
+    if isinstance(item, Listing):
+        return item
+    return msgspec.structs.replace(item, at_ms=0, until_ms=0) if isinstance(item, Claim) else msgspec.structs.replace(item, at_ms=0)
 
 
 def _tell_job(done: "asyncio.Future[tuple[int, bytes]]", answer: tuple[int, bytes]) -> None:
@@ -305,7 +330,7 @@ def _fail(done: "asyncio.Future[tuple[int, bytes]]", problem: Problem) -> None:
 
 
 def _reused(event_id: str) -> Problem:
-    return Problem(422, "event_id_reused", f"event_id: {event_id} was used before for another event", remedy="use a new id for a new event")
+    return Problem(422, "event_id_reused", f"event_id: {event_id} was used before for something else", remedy="use a new id for a new event")
 
 
 def _not_logged(error: DatabaseFailed) -> Problem:

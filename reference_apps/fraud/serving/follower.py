@@ -12,6 +12,7 @@ from reference_apps.fraud.features.table import Packed
 from reference_apps.fraud.keeping.log import Item, Log, Row
 from reference_apps.fraud.keeping.snapshots import Mark, Snapshots
 from reference_apps.fraud.model import Event, Listing
+from reference_apps.fraud.notes import Note, Switch
 from reference_apps.fraud.policy.lists import Lists
 
 CHUNK = 1_000
@@ -24,13 +25,15 @@ REST = 3.0
 
 @dataclass(slots=True)
 class Known:
-    """What is known of one event of the log: by whom it was taken in, the features of the owned slots, and the judgement once it is made."""
+    """What is known of one event of the log: by whom it was taken in, the features of the owned slots, the rules that had been
+    switched before it, and the judgement once it is made."""
 
     event: Event
     taken_by: str
     partial: Partial
     late_ms: int
     listings: tuple[Listing, ...]
+    switches: tuple[Switch, ...] = ()
     judged: bytes | None = None
 
 
@@ -45,6 +48,7 @@ class Follower:
         self._has_begun = False
         self._unwritten: tuple[int, Mark, list[Packed], list[tuple[str, str]]] | None = None
         self.known: dict[int, Known] = {}
+        self.switches: tuple[Switch, ...] = ()
         self.floor = 0
         self.snapshot_at = 0
 
@@ -62,6 +66,7 @@ class Follower:
         await self._find_floor(mark.position)
         self._shard = self._shard_at(mark, slots)
         self._lists = Lists(self._log.listings(mark.position))
+        self.switches = tuple(self._log.switches(mark.position))
         while rows := self._log.after(self.position, CHUNK):
             for place, row in enumerate(rows):
                 self._take(row)
@@ -98,10 +103,14 @@ class Follower:
             self._shard.note(position, item)
             self._lists.note(item)
             return
+        if isinstance(item, Note):
+            self._shard.pass_by(position)
+            self.switches += (item,) if isinstance(item, Switch) else ()
+            return
         late_ms = self._shard.late_ms(item)
         partial = self._shard.apply(position, item)
         if position > self.floor:
-            self.known[position] = Known(item, row.taken_by, partial, late_ms, self._lists.in_force(item))
+            self.known[position] = Known(item, row.taken_by, partial, late_ms, self._lists.in_force(item), self.switches)
 
     async def gain(self, slots: int) -> None:
         """Own more slots: replay the log for them beside the work that goes on, until both stand at the same position."""
@@ -167,6 +176,9 @@ class Follower:
 def _apply(shard: Shard, row: Row, found: dict[int, Partial], floor: int) -> None:
     if isinstance(row.item, Listing):
         shard.note(row.position, row.item)
+        return
+    if isinstance(row.item, Note):
+        shard.pass_by(row.position)
         return
     partial = shard.apply(row.position, row.item)
     if row.position > floor:

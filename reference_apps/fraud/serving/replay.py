@@ -14,6 +14,7 @@ from reference_apps.fraud.keeping import record
 from reference_apps.fraud.keeping.log import Item
 from reference_apps.fraud.model import Event, Judgement, Listing
 from reference_apps.fraud.models.scoring import Look
+from reference_apps.fraud.notes import Note
 from reference_apps.fraud.policy.judge import judge
 from reference_apps.fraud.policy.lists import Lists
 from reference_apps.fraud.policy.policy import Policy
@@ -29,6 +30,7 @@ class Replayed:
     ties: Ties
     late_ms: int
     judgement: Judgement
+    listings: tuple[Listing, ...] = ()
 
     def record(self, policy: Policy) -> bytes:
         """Return the judgement as it would be kept."""
@@ -43,9 +45,13 @@ def replay(policy: Policy, log: Iterable[tuple[int, Item]], shard: Shard | None 
             shard.note(position, item)
             lists.note(item)
             continue
+        if isinstance(item, Note):
+            shard.pass_by(position)
+            continue
         late_ms = shard.late_ms(item)
         known = shard.apply(position, item)
         figures = known.figures if None not in known.figures else tuple(NOTHING if each is None else each for each in known.figures)
         ties = known.ties or Ties()
-        made = judge(policy, Look(item, figures, ties), lists.in_force(item), late_ms)  # type: ignore[arg-type]  # no None is left
-        yield Replayed(position, item, figures, ties, late_ms, made)  # type: ignore[arg-type]  # no None is left
+        listings = lists.in_force(item)
+        made = judge(policy, Look(item, figures, ties), listings, late_ms)  # type: ignore[arg-type]  # no None is left
+        yield Replayed(position, item, figures, ties, late_ms, made, listings)  # type: ignore[arg-type]  # no None is left

@@ -13,7 +13,10 @@ Verdict = Literal["pass", "step-up", "review", "block"]
 
 
 class FraudAnswer(Struct, frozen=True):
+    """What is to be done, and the case in which fraud looks into it, if it does."""
+
     verdict: Verdict
+    case: Annotated[str, Meta(max_length=64)] = ""
 
 
 class IdentityAnswer(Struct, frozen=True):

@@ -115,10 +115,11 @@ class Case(Copied):
 
 @dataclass(frozen=True, slots=True)
 class FraudSaid:
-    """Fraud's verdict: pass, step-up, review or block."""
+    """Fraud's verdict: pass, step-up, review or block; `case` is where fraud looks into it, if it does."""
 
     kind: ClassVar[str] = "fraud_said"
     verdict: str
+    case: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,7 +98,7 @@ class Services:
     async def _fraud(self, case: Case) -> Said:
         question = _Question(service="fraud", path="/v1/checks", body=questions.fraud_question(case), timeout_s=self._timeouts.fraud_s)
         answer = _understood(FraudAnswer, "fraud", await self._put(question, case))
-        return FraudSaid(answer.verdict) if isinstance(answer, FraudAnswer) else answer
+        return FraudSaid(answer.verdict, answer.case) if isinstance(answer, FraudAnswer) else answer
 
     async def _risk(self, case: Case) -> Said:
         question = _Question(service="risk", path="/v1/decisions", body=questions.risk_question(case), timeout_s=self._timeouts.risk_s)

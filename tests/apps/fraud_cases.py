@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from reference_apps.fraud.app import App
@@ -90,12 +91,13 @@ def token_of(app: App, person_id: str, role: Role = Role.ANALYST) -> str:
     return token
 
 
+RUN = token_hex(4)
 NUMBERS = itertools.count()
 
 
 def check(account: str, device: str, **fields: Any) -> dict[str, Any]:
     """Return an application as a caller sends it."""
-    return {"event_id": f"x{next(NUMBERS)}", "account": account, "device": device, "phone": f"phone of {account}", "amount_fen": 50_000} | fields
+    return {"event_id": f"x{RUN}-{next(NUMBERS)}", "account": account, "device": device, "phone": f"phone of {account}", "amount_fen": 50_000} | fields
 
 
 async def farm(client: Client, device: str, accounts: Iterable[str]) -> list[Any]:

@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import subprocess
+import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reference_apps.approval import codec, web
+from reference_apps.approval.desk import reading as approval_reading
+from reference_apps.approval.flow import advance
+from reference_apps.approval.flow.questions import fraud_question
 from reference_apps.fraud.cases import queue, reading
 from reference_apps.fraud.cases.book import Book
 from reference_apps.fraud.cases.model import State, Told
@@ -18,8 +24,11 @@ from reference_apps.fraud.keeping.log import Log
 from reference_apps.fraud.keeping.people import Role
 from reference_apps.fraud.model import Verdict
 from reference_apps.fraud.notes import Claim, Decision, Note, Outcome, Release
+from reference_apps.fraud.trying import history
+from tests.apps.approval_world import BODY, FLOWS, Instance, Neighbours
 from tests.apps.fraud_cases import Client, Clock, Step, check, farm, groups, opened, played, token_of, until
 
+ROOT = Path(__file__).parents[2]
 ACCOUNTS = [f"a{number}" for number in range(8)]
 STEPS = st.lists(
     st.tuples(st.sampled_from(ACCOUNTS), st.lists(st.sampled_from(ACCOUNTS), max_size=2).map(tuple), st.sampled_from(Verdict)), max_size=25
@@ -178,6 +187,9 @@ def test_from_an_alert_to_the_block_list(tmp_path: Path) -> None:
             assert (first["state"], first["outcome"], first["decided_by"]) == ("decided", "confirmed_fraud", "li")
             lists = await until(lambda: li.get("/v1/lists"), lambda each: len(each["items"]) == 2)
             assert [(each["value"], each["list"]) for each in lists["items"]] == [("c", "block"), ("d", "block")]
+            table = history.run(tmp_path, history.Wish())
+            said = {each["id"]: (each["alerts"], each["precision"]["n"]) for each in table["rules"]}
+            assert (table["labelled"], said["device_farm"]) == ({"fraud": 2, "honest": 0}, (2, 2)), "the feedback is what rules are held against"
             near = await li.post("/v1/checks", check("e", "farm"))
             graph = (await li.get(f"/v1/checks/{near['event_id']}"))["graph"]
             assert graph["bad_near"] == 2, "the feedback is what the graph takes as bad"
@@ -249,5 +261,62 @@ def test_nobody_sees_a_case_without_a_token_or_with_one_that_was_revoked(tmp_pat
             assert app.people.revoke("li")
             assert (await Client(app, token).get("/v1/cases"))["status"] == 401
             assert (await Client(app, token).post("/v1/cases/case-1/claim", {}))["code"] == "not_signed_in"
+
+    run(story())
+
+
+def test_killed_in_the_middle_no_decision_that_was_answered_is_lost(tmp_path: Path) -> None:
+    decided: dict[str, tuple[str, int]] = {}
+    dice = random.Random(8)
+    for life in range(3):
+        command = [sys.executable, "-m", "tests.apps.fraud_cases_crash", str(tmp_path), str(life)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(dice.randrange(4, 14))]
+        process.kill()
+        lines += process.stdout.read().splitlines(keepends=True)
+        process.wait(10)
+        for words in (line.split() for line in lines if line.endswith("\n") and line.startswith("decided")):
+            assert words[2] == "200", words
+            decided[words[1]] = words[3], int(words[4])
+    assert decided
+
+    async def story() -> None:
+        async with opened(tmp_path) as app:
+            while app.desk.follower.floor < app.desk.log.last() or app.cases.book.kept.owed:
+                await asyncio.sleep(0.02)
+                await app.cases.catch_up()
+            cases = app.cases.book.kept.cases
+            whole_and_apart(app.cases.book)
+            for name, (outcome, alerts) in decided.items():
+                found = cases[int(name.removeprefix("case-"))]
+                assert (found.state, found.outcome, len(found.alerts)) == (State.DECIDED, outcome, alerts)
+            confirmed = {app.cases.book.kept.alerts[at].account for case in cases.values() if case.outcome is Outcome.CONFIRMED for at in case.alerts}
+            assert {entry.value for entry in app.desk.log.listings()} == confirmed, "also what was owed when it died"
+            assert reading.snapshot(reading.whole(app.desk.log)) == reading.snapshot(app.cases.book), "snapshot and replay are the whole log"
+
+    run(story())
+
+
+def test_approval_names_the_case_that_fraud_answers_with(tmp_path: Path) -> None:
+    """Both sides of the link: fraud's own answer to approval's own question, shown to the reviewer."""
+
+    async def story() -> None:
+        neighbours, body = Neighbours(), {**BODY, "device": "farm"}
+        async with opened(tmp_path / "fraud") as app:
+            client = Client(app, token_of(app, "li"))
+            await farm(client, "farm", ["a", "b"])
+            instance = await Instance(tmp_path / "approval", neighbours).started()
+            asked = web.ApplicationBody.model_validate(body).model_dump(mode="json")
+            question = fraud_question(advance.begun(FLOWS[0], "app-1", asked, 1))
+            answer = await client.post("/v1/checks", question)
+            neighbours.scripts["fraud"] = lambda *_: (200, answer)
+            case = await instance.engine.submit("app-1", asked, "hash")
+            await instance.engine.stop()
+            shown = {each.name: each.pulled for each in approval_reading.case_file(case, ()).evidence}
+            assert (answer["verdict"], shown["Case at the fraud desk"]) == ("review", answer["case"])
+            assert codec.decode(codec.encode(case)).evidence["fraud_case"] == answer["case"]
+            linked = await until(lambda: client.get(f"/v1/cases/{answer['case']}"), lambda each: each["status"] == 200)
+            assert linked["applications"] == ["app-1"]
 
     run(story())

@@ -86,6 +86,8 @@ def _evidence(case: Case) -> tuple[Evidence, ...]:
         Evidence(name="Central bank record", declared=RECORDS.get(str(record), ""), pulled=RECORDS.get(str(pulled.get("pboc_record")), "")),
         *(Evidence(name=name, declared=_shopping(declared[shop]), pulled=_shopping(pulled.get(shop))) for shop, name in SHOPS.items()),
     ]
+    if pulled.get("fraud_case"):
+        known.append(Evidence(name="Case at the fraud desk", pulled=pulled["fraud_case"]))
     documents = case.application.get("documents") or ()
     return (*known, *(Evidence(name="Document brought later", declared=reference) for reference in documents))
 

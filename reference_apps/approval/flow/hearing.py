@@ -4,7 +4,7 @@ Missing data, silence and errors are outcomes of their own; none of them is ever
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
 from reference_apps.approval import words
@@ -38,7 +38,8 @@ def heard(flow: Flow, case: Case, said: Said) -> Heard:
     """Return what an answer comes to."""
     match said:
         case FraudSaid():
-            return _verdict("fraud", said.verdict)
+            found = _verdict("fraud", said.verdict)
+            return replace(found, learnt={"evidence": {**case.evidence, "fraud_case": said.case}}) if said.case else found
         case IdentitySaid():
             return _verdict("identity", said.verdict)
         case RiskSaid():

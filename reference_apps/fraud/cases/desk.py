@@ -22,7 +22,8 @@ from reference_apps.fraud.serving.desk import Desk
 LOOK_S, AGAIN_S = 0.25, 0.02
 SETTLE_S = 10.0
 """How long the events before a note may take to be judged, when an instance has just died."""
-SNAPSHOT_S = 15.0
+SNAPSHOT_S = 300.0
+"""A snapshot holds every link there is, and decisions wait while it is made: what came in five minutes is soon read again."""
 
 log = logging.getLogger("fraud.cases")
 
@@ -41,12 +42,11 @@ class CaseDesk:
         return int(self.now().timestamp() * 1000)
 
     async def open(self) -> None:
-        """Read the last snapshot, and the log from there; the desk must be open."""
+        """Read the last snapshot, and begin to follow the log from there; the desk must be open."""
         self.book = await asyncio.to_thread(reading.restored, self._folder)
         if self.book.kept.position > await asyncio.to_thread(self.desk.log.last):
             self.book = Book()
         self._written = self.book.kept.position
-        await self.catch_up()
         self._watching = asyncio.create_task(self._watch(), name="fraud cases")
 
     async def close(self) -> None:

@@ -56,10 +56,11 @@ class CaseDesk:
             await asyncio.gather(self._watching, return_exceptions=True)
         await self._snapshot()
 
-    async def catch_up(self) -> None:
-        """Read what is notable and judged by now. Raises DatabaseFailed."""
+    async def catch_up(self, is_asked: bool = True) -> None:
+        """Read what is notable and judged by now, or, if nobody asked, by the desk's last look. Raises DatabaseFailed."""
         async with self._reading:
-            await self.desk.follower.raise_floor()
+            if is_asked:
+                await self.desk.follower.raise_floor()
             up_to = self.desk.follower.floor
             while self.book.kept.position < up_to:
                 rows = await asyncio.to_thread(self.desk.log.notable, self.book.kept.position, up_to, reading.CHUNK)
@@ -92,7 +93,7 @@ class CaseDesk:
         while True:
             await asyncio.sleep(LOOK_S)
             try:
-                await self.catch_up()
+                await self.catch_up(is_asked=False)
                 await self._pay()
             except (DatabaseFailed, Problem) as error:
                 log.warning("the cases wait: %s", error)

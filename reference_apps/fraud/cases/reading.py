@@ -13,7 +13,8 @@ from reference_apps.fraud.model import Event, Listing
 
 CODEC = "1"
 """Grows when cases are formed or kept differently: older snapshots are then not read."""
-CHUNK = 500
+CHUNK = 200
+"""So many rows are taken in at a time: decisions get their turn in between."""
 
 ENCODER = msgspec.msgpack.Encoder()
 DECODER = msgspec.msgpack.Decoder(Kept)

@@ -32,6 +32,10 @@ class Ties(msgspec.Struct, frozen=True, array_like=True):
         return self.bad_near / self.near if self.near else 0.0
 
 
+NUMBERS = tuple(name for name in Ties.__struct_fields__ if name != "linked")
+"""What of an event's place is a number: what rules may name, and what SQL says too."""
+
+
 class Rings:
     """Accounts that are linked, as sets that only grow (union-find by size, paths halved)."""
 

@@ -4,10 +4,10 @@ The table `log` is that of `sql`; the table `marks` has position, account and is
 Rings grow link by link, each in its own steps: what that costs is the size of a ring times its links, and all rings go ahead together.
 """
 
-from reference_apps.fraud.features.graph import PUBLIC, Ties
+from reference_apps.fraud.features.graph import NUMBERS, PUBLIC
 from reference_apps.fraud.features.spec import DAY_MS
 
-COLUMNS = Ties.__struct_fields__
+COLUMNS = NUMBERS
 
 HELD = """(SELECT position, at_ms, account, 'device' AS family, device AS hub FROM log WHERE device <> ''
         UNION ALL SELECT position, at_ms, account, 'contact', unnest(list_distinct(contacts)) FROM log)"""

@@ -14,7 +14,7 @@ import msgspec
 import yaml
 import zen
 
-from reference_apps.fraud.features.graph import Ties
+from reference_apps.fraud.features.graph import NUMBERS, Ties
 from reference_apps.fraud.features.keystate import Figures
 from reference_apps.fraud.features.spec import FIGURES, SPEC
 from reference_apps.fraud.model import Event, Evidence, Verdict
@@ -231,7 +231,7 @@ def _all_facts() -> tuple[dict[str, str], frozenset[str], dict[str, Any]]:
             for name in (*FIGURES, *family.distinct):
                 number, index = SPEC.place(family.name, window.name, name)
                 known[f"{family.name}_{window.name}_{name}"] = f"f[{number}][{index}]"
-    known |= {name: f"t.{name}" for name in Ties.__struct_fields__ if name != "linked"}
+    known |= {name: f"t.{name}" for name in NUMBERS}
     sample: dict[str, Any] = dict.fromkeys(known, 1) | {"kind": "application"}
     types = {field.name: str(field.type) for field in msgspec.structs.fields(Evidence)}
     sample |= {name: True if "bool" in told else "x" if "str" in told else 1 for name, told in types.items()}

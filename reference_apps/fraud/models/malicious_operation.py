@@ -9,8 +9,8 @@ from reference_apps.fraud.models.scoring import Model, figure, high, low
 MODEL = Model(
     name="malicious_operation",
     required=("dwell_ms", "touch_entropy"),
-    bias=-4.5,
-    median=0.02,
+    bias=-2.9,
+    median=0.052,
     signs=(
         low("the form was filled in within {value} ms", 2.0, "dwell_ms", free=8_000),
         low("touches are as alike as a machine's: {value}", 1.8, "touch_entropy", free=0.5),

@@ -9,8 +9,8 @@ from reference_apps.fraud.models.scoring import Model, figure, flag, high, low
 MODEL = Model(
     name="online_high_risk",
     required=("network", "proxy"),
-    bias=-4.5,
-    median=0.02,
+    bias=-3.0,
+    median=0.047,
     signs=(
         flag("through a proxy or VPN", 1.5, "proxy"),
         flag("from a hosting network", 1.5, "hosting_network"),

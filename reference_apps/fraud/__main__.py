@@ -1,4 +1,7 @@
-"""python -m reference_apps.fraud: one instance; all instances on a machine share the log in their data folder, and the work."""
+"""python -m reference_apps.fraud: one instance; all instances on a machine share the log in their data folder, and the work.
+
+With `simulate` or `measure` it is a command instead.
+"""
 
 import gc
 import sys
@@ -17,6 +20,10 @@ SWITCH_S = 0.0005
 
 
 def main() -> None:
+    if sys.argv[1:2] in (["simulate"], ["measure"]):
+        from reference_apps.fraud.simulating import commands  # what serves does not pay for it
+
+        raise SystemExit(commands.run(sys.argv[1:]))
     gc.set_threshold(*LOOK_FOR_GARBAGE)
     sys.setswitchinterval(SWITCH_S)
     identity = Identity.from_environ()

@@ -1,7 +1,7 @@
 """Model 8, contact ring: people who name one another's contacts, some of them known as bad.
 
-Required: contacts. Optional: contact_reciprocity (the share of the contacts that name the applicant too). Counted: accounts on a contact in 24 h and 30 d; in the
-graph, the ring's size, bad accounts within two hops, links made in 24 h.
+Required: contacts. Optional: contact_reciprocity (the share of the contacts that name the applicant too). Counted: accounts on a contact in 24 h and 30 d; in
+the graph, the ring's size, bad accounts within two hops, links made in 24 h.
 """
 
 from reference_apps.fraud.models.scoring import Model, Sign, figure, high

@@ -27,6 +27,7 @@ from reference_apps.fraud.model import Event, Listing
 from reference_apps.fraud.models.scoring import Look
 from reference_apps.fraud.policy.judge import judge
 from reference_apps.fraud.policy.policy import Policy
+from reference_apps.fraud.serving import figured
 from reference_apps.fraud.serving.circle import Circle
 from reference_apps.fraud.serving.follower import Follower, Known, is_whole
 from reference_apps.fraud.sharing.members import Card, Members
@@ -210,7 +211,8 @@ class Desk:
         figures = tuple(NOTHING if each is None else each for each in whole.figures)
         ties = whole.ties or Ties()
         made = judge(self.policy, Look(known.event, figures, ties), known.listings, known.late_ms)
-        known.judged = record.write(made, self.policy.id, figures, ties, known.late_ms)
+        known.judged = record.write(made, self.policy.id, figures, ties, known.late_ms, odd=whole.odd)
+        figured.note(whole.odd)
         self._judged.append((position, known.judged))
 
     async def _tell(self, positions: Sequence[int]) -> list[Partial | None]:

@@ -21,7 +21,7 @@ from reference_apps.fraud.policy.policy import Policy
 
 @dataclass(slots=True)
 class Replayed:
-    """One event of the log with its features and what the policy makes of it."""
+    """One event of the log with its features, what the policy makes of it, and how odd the anomaly detector finds it."""
 
     position: int
     event: Event
@@ -29,10 +29,11 @@ class Replayed:
     ties: Ties
     late_ms: int
     judgement: Judgement
+    odd: int | None = None
 
     def record(self, policy: Policy) -> bytes:
         """Return the judgement as it would be kept."""
-        return record.write(self.judgement, policy.id, self.figures, self.ties, self.late_ms)
+        return record.write(self.judgement, policy.id, self.figures, self.ties, self.late_ms, odd=self.odd)
 
 
 def replay(policy: Policy, log: Iterable[tuple[int, Item]], shard: Shard | None = None) -> Iterator[Replayed]:
@@ -48,4 +49,4 @@ def replay(policy: Policy, log: Iterable[tuple[int, Item]], shard: Shard | None 
         figures = known.figures if None not in known.figures else tuple(NOTHING if each is None else each for each in known.figures)
         ties = known.ties or Ties()
         made = judge(policy, Look(item, figures, ties), lists.in_force(item), late_ms)  # type: ignore[arg-type]  # no None is left
-        yield Replayed(position, item, figures, ties, late_ms, made)  # type: ignore[arg-type]  # no None is left
+        yield Replayed(position, item, figures, ties, late_ms, made, known.odd)  # type: ignore[arg-type]  # no None is left

@@ -1,4 +1,4 @@
-"""What an honest person's application, login or payment looks like: every field of the event, with the noise that life has. Pure but for the dice it is given."""
+"""What an honest person's application, login or payment looks like: every field of the event, with the noise that life has. All chance is in the dice given."""
 
 from random import Random
 from typing import Any

@@ -31,6 +31,7 @@ class Seen:
     verdict: Verdict
     scores: tuple[int | None, ...]
     amount_fen: int
+    odd: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,7 @@ def play(policy: Policy, seeds: Iterable[int], *, days: int = DAYS, customers: i
                     verdict=made.verdict,
                     scores=made.probabilities,
                     amount_fen=event.amount_fen,
+                    odd=each.odd,
                 )
             )
     return found
@@ -144,6 +146,17 @@ def of_verdicts(seen: Sequence[Seen]) -> VerdictFigures:
         money_fen=money,
         stopped=sum(each.amount_fen for each in hits) / max(1, money),
     )
+
+
+def of_anomalies(seen: Sequence[Seen]) -> dict[str, float | None]:
+    """Return the anomaly detector's AUC: of each pattern against honest events of its kinds, and under "all" of all patterns."""
+    found: dict[str, float | None] = {}
+    for pattern in (*NAMES, "all"):
+        own = [each for each in seen if each.label is not None and pattern in (each.label.pattern, "all")]
+        kinds = {each.kind for each in own}
+        honest = [each.odd for each in seen if each.label is None and each.kind in kinds and each.odd is not None]
+        found[pattern] = auc([each.odd for each in own if each.odd is not None], honest)
+    return found
 
 
 def _three(shares: Sequence[float]) -> tuple[float, float, float]:

@@ -13,12 +13,10 @@ def commit(scene: Scene) -> None:
     luck = scene.luck
     defaults = luck.uniform(0.09, 0.2) if scene.is_wary else luck.uniform(0.15, 0.45)
     agent = Agent(shop=f"crook-{scene.name}", network="10.211.0.0/24", approval_rate=round(luck.uniform(0.88, 0.99), 3), default_rate=round(defaults, 3))
-    sent = 0
     for number in range(luck.randrange(5, 16)):
         scene.later(3, 40)
-        sent += 1
         brought = habits.brought_by(luck, agent) | {
-            "same_gps_submissions": sent + luck.randrange(3, 10) if scene.leaves(0.85) else 2,
+            "same_gps_submissions": number + luck.randrange(4, 11) if scene.leaves(0.85) else 2,
             "serial_reuse": luck.randrange(1, 4) if scene.leaves(0.5) else 0,
             "closing_time_burst": scene.share(6, 5) if scene.leaves(0.8) else 0.2,
         }

@@ -1,7 +1,7 @@
 """Malicious operation: a program fills in forms, a few a minute, with lists of names.
 
-Traces: seconds on the form, touches and keys as even as a machine's, everything pasted, many requests, captchas failed. A better program moves the pointer along
-curves and waits, and then only its ways through the pages and its keys give it away.
+Traces: seconds on the form, touches and keys as even as a machine's, everything pasted, many requests, captchas failed. A better program moves the pointer
+along curves and waits, and then only its ways through the pages and its keys give it away.
 """
 
 from reference_apps.fraud.simulating.scene import Scene

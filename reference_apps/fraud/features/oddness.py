@@ -14,7 +14,7 @@ from reference_apps.fraud.features.trees import Forest, Leaves, planted
 from reference_apps.fraud.model import Event
 
 SEED = "half-space trees 1"
-COUNT, DEPTH, WINDOW = 25, 8, 500
+COUNT, DEPTH, WINDOW = 15, 8, 500
 ONLY = ""
 
 Reads = Callable[[Event, Ties], Leaves]

@@ -9,8 +9,8 @@ from reference_apps.fraud.models.scoring import Model, figure, flag, low
 MODEL = Model(
     name="device_cluster",
     required=("device",),
-    bias=-5.0,
-    median=0.047,
+    bias=-5.2,
+    median=0.039,
     signs=(
         figure("{value} accounts on this device in 1 h", 0.5, "device", "1h", "account"),
         figure("{value} accounts on this device in 24 h", 1.0, "device", "24h", "account"),

@@ -65,11 +65,11 @@ class VerdictFigures:
     stopped: float
 
 
-def play(policy: Policy, seeds: Iterable[int], *, days: int = DAYS, customers: int = CUSTOMERS) -> list[Seen]:
+def play(policy: Policy, seeds: Iterable[int], *, days: int = DAYS, customers: int = CUSTOMERS, often: float = 1.0) -> list[Seen]:
     """Return every event of the towns of these seeds, judged."""
     found: list[Seen] = []
     for seed in seeds:
-        told = story.tell(seed, days=days, customers=customers)
+        told = story.tell(seed, days=days, customers=customers, often=often)
         for each in replay(policy, enumerate(told.events, 1)):
             event, made = each.event, each.judgement
             found.append(

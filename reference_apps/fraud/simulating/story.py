@@ -39,13 +39,13 @@ class Story:
     labels: Mapping[str, Label]
 
 
-def tell(seed: int, *, days: int, customers: int, has_fraud: bool = True) -> Story:
-    """Return the log of a town. `has_fraud` False: only honest life. Raises ValueError when it is too small to be one."""
+def tell(seed: int, *, days: int, customers: int, often: float = 1.0) -> Story:
+    """Return the log of a town. `often`: fraud so many times as often as its rates say; 0: only honest life. Raises ValueError when the town is too small."""
     if days < 3 or customers < 20:
         raise ValueError(f"days is {days} and customers {customers}; a town has 20 customers and 3 days at least")
     made = town.found(seed, customers, days)
     honest = (("", act) for person in made.people for act in _life(made, person))
-    found = [*honest, *(_frauds(made) if has_fraud else ())]
+    found = [*honest, *_frauds(made, often)]
     found.sort(key=lambda each: (each[1][0], each[1][2]["account"], each[1][1], each[0]))
     events, labels = [], {}
     for number, (incident, (at_ms, kind, fields)) in enumerate(found):
@@ -86,10 +86,10 @@ def _times(chance: float, expected: float) -> int:
     return number
 
 
-def _frauds(made: Town) -> Iterator[tuple[str, Act]]:
+def _frauds(made: Town, often: float) -> Iterator[tuple[str, Act]]:
     """Yield what fraudsters do, with the incident it belongs to."""
     for pattern, (_, commit) in PATTERNS.items():
-        for number in range(incidents(pattern, len(made.people), made.days)):
+        for number in range(incidents(pattern, len(made.people), made.days, often)):
             luck = town.dice(made.seed, pattern, number)
             begin_ms = made.begin_ms + luck.randrange(made.days * DAY_MS - LAST_ACTS_MS)
             scene = Scene(town=made, luck=luck, name=f"{pattern[:3]}{pattern[-3:]}{number}", at_ms=begin_ms, is_wary=luck.random() < WARY)

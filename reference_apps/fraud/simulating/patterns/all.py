@@ -33,6 +33,6 @@ PATTERNS: Mapping[str, tuple[float, Callable[[Scene], None]]] = {
 """Incidents for each thousand customers in thirty days, and what happens in one."""
 
 
-def incidents(pattern: str, customers: int, days: int) -> int:
-    """Return how often a pattern happens: at its rate, and once at least."""
-    return max(1, round(PATTERNS[pattern][0] * customers * days / 30_000))
+def incidents(pattern: str, customers: int, days: int, often: float = 1.0) -> int:
+    """Return how often a pattern happens: so many times its rate, and once at least; 0: never."""
+    return max(1, round(often * PATTERNS[pattern][0] * customers * days / 30_000)) if often else 0

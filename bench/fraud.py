@@ -1,4 +1,4 @@
-"""Fraud: what models and verdicts are worth on towns they were not set by, events a second, answers over HTTP at a steady rate, and the start with a long log."""
+"""Fraud: what models are worth on towns they were not set by, events a second, answers over HTTP at a steady rate, and the start with a long log."""
 
 import os
 import shutil

@@ -14,7 +14,7 @@ from reference_apps.fraud.features.trees import Forest, Leaves, planted
 from reference_apps.fraud.model import Event
 
 SEED = "half-space trees 1"
-COUNT, DEPTH, WINDOW = 15, 8, 500
+COUNT, DEPTH, WINDOW = 18, 6, 500
 ONLY = ""
 
 Reads = Callable[[Event, Ties], Leaves]
@@ -22,12 +22,12 @@ Reads = Callable[[Event, Ties], Leaves]
 
 def level(field: str, ordinary: float) -> str:
     """A share as it is."""
-    return f"({ordinary!r} if e.{field} is None else e.{field})"
+    return f"({ordinary!r} if (v := e.{field}) is None else v)"
 
 
 def grown(field: str, half: float, ordinary: float) -> str:
     """A quantity, brought into [0, 1): a half at `half`."""
-    return f"({ordinary / (ordinary + half)!r} if e.{field} is None else e.{field} / (e.{field} + {half!r}))"
+    return f"({ordinary / (ordinary + half)!r} if (v := e.{field}) is None else v / (v + {half!r}))"
 
 
 def flag(field: str) -> str:

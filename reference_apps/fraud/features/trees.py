@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from operator import getitem
 from random import Random
-from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 MILLION = 1_000_000
+DEEPEST = 8
 ENOUGH = 0.1
 """A path ends early where no more than this share of the window lay: the paper's size limit."""
 
@@ -51,7 +51,9 @@ class Trees:
 
 
 def planted(dimensions: int, seed: str, *, count: int, depth: int, window: int) -> Trees:
-    """Return the trees of a seed. Each has a work range of its own that covers [0, 1], off its middle by chance."""
+    """Return the trees of a seed. Each has a work range of its own that covers [0, 1], off its middle by chance. Raises ValueError beyond a depth of 8."""
+    if not 1 <= depth <= DEEPEST:
+        raise ValueError(f"depth is {depth}; a leaf is kept as one byte, so plant trees of depth 1 to {DEEPEST}")
     luck = Random(seed)
     return Trees(count=count, depth=depth, window=window, cuts=tuple(_tree(luck, dimensions, depth) for _ in range(count)))
 
@@ -94,22 +96,22 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
 class Forest:
     """What was learnt. `seen`: the last place of the log that it was shown."""
 
-    __slots__ = ("_masses", "_pending", "_scores", "_trees", "seen")
+    __slots__ = ("_full", "_masses", "_pending", "_scores", "_trees", "seen")
 
     def __init__(self, trees: Trees) -> None:
         self.seen = 0
-        self._trees = trees
-        self._pending: list[Leaves] = []
+        self._trees, self._full = trees, trees.count * trees.window
+        self._pending = bytearray()
         self._masses: Masses | None = None
         self._scores: list[list[int]] = []
 
     def observe(self, leaves: Leaves) -> int | None:
         """Take in a point and return how odd it is, in millionths, against the window before this one; None during the first."""
         odd = self._odd(sum(map(getitem, self._scores, leaves))) if self._scores else None
-        self._pending.append(leaves)
-        if len(self._pending) == self._trees.window:
-            self._turn(_counted(self._trees, np.array(self._pending, np.int64)))
-            self._pending = []
+        self._pending += bytes(leaves)
+        if len(self._pending) == self._full:
+            self._turn(_counted(self._trees, np.frombuffer(self._pending, np.uint8).reshape(-1, self._trees.count)))
+            self._pending = bytearray()
         return odd
 
     def _odd(self, score: int) -> int:
@@ -123,7 +125,7 @@ class Forest:
 
     def pack(self) -> bytes:
         masses = b"" if self._masses is None else self._masses.astype("<u4").tobytes()
-        return ENCODER.encode(Packed(self.seen, masses, np.array(self._pending, "<u2").tobytes()))
+        return ENCODER.encode(Packed(self.seen, masses, bytes(self._pending)))
 
     @staticmethod
     def unpack(trees: Trees, content: bytes) -> "Forest":
@@ -131,8 +133,7 @@ class Forest:
         made.seen = kept.seen
         if kept.masses:
             made._turn(np.frombuffer(kept.masses, "<u4").astype(np.int64).reshape(trees.count, -1))
-        rows: list[Any] = np.frombuffer(kept.pending, "<u2").reshape(-1, trees.count).tolist()
-        made._pending = [tuple(row) for row in rows]
+        made._pending = bytearray(kept.pending)
         return made
 
 
@@ -146,7 +147,7 @@ def leaf_scores(trees: Trees, masses: Masses) -> Masses:
     return scores
 
 
-def _counted(trees: Trees, leaves: Masses) -> Masses:
+def _counted(trees: Trees, leaves: npt.NDArray[np.uint8]) -> Masses:
     width = 2**trees.depth
     places = leaves + np.arange(trees.count) * width
     return np.bincount(places.ravel(), minlength=trees.count * width).reshape(trees.count, width)

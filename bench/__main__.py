@@ -14,7 +14,7 @@ BENCHES = {
     "month": "a month of 1,289 releases, 5 % of them bad",
     "gateway": "what the gateway adds, and how soon it is back",
     "risk": "decisions a second, the latency of one, a package swapped under load",
-    "fraud": "fraud checks a second, answers over HTTP, and the start with a long log",
+    "fraud": "what the models are worth on held-out towns, checks a second, answers over HTTP, and the start with a long log",
     "approval": "applications a second through approval, and from request to loan through the gateway",
     "ledger": "the ledger's engine: durable transfers, postings, recovery, ten million accounts",
     "loans": "repayment schedules a second, exact to the fen; the end of a day for a million loans",

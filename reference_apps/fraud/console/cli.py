@@ -1,4 +1,4 @@
-"""The operator's commands, beside the running instances: try rules on the log, switch them, and say who may work on cases."""
+"""The operator's commands, beside the running instances: try rules on the log, switch them, say who may work on cases; and made-up towns to measure by."""
 
 import csv
 import json
@@ -17,6 +17,7 @@ from reference_apps.fraud.keeping.people import People, Person, Role
 from reference_apps.fraud.notes import Note, Switch, Trial
 from reference_apps.fraud.policy.policy import BadPolicy
 from reference_apps.fraud.policy.switching import content_of, rules_of
+from reference_apps.fraud.simulating import commands
 from reference_apps.fraud.trying import history, permission
 
 USAGE, REFUSED, NOT_FOUND, OUT_OF_REACH = 2, 3, 4, 5
@@ -34,7 +35,7 @@ class Stop(Exception):
 
 @click.group(epilog=STATUSES, context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
-    """Try fraud's rules on its log and switch them. Without a command this is the service itself."""
+    """Try fraud's rules on its log and switch them, and measure its models on made-up towns. Without a command this is the service itself."""
 
 
 FOLDER = click.option("--log", "folder", type=click.Path(path_type=Path), envvar="MSXF_DATA_DIR", required=True, help="Folder with events.db (MSXF_DATA_DIR).")
@@ -111,6 +112,10 @@ def deactivate(folder: Path, rule: str, by: str, reason: str) -> int:
     _switch(folder, {**told, "state": "shadow"}, by, "", reason)
     click.echo(f"{rule} is in shadow")
     return 0
+
+
+cli.add_command(commands.simulate)
+cli.add_command(commands.measure)
 
 
 @cli.group()

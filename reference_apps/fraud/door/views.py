@@ -39,6 +39,7 @@ def answer(position: int, event: Event, record: Record) -> Json:
         "verdict": WORDS[record.verdict],
         "reasons": _said(record.reasons),
         "shadow": _said(record.shadow),
+        "anomaly": None if record.odd is None else record.odd / MILLION,
         "probabilities": {name: probability and probability / MILLION for name, probability in zip(NAMES, record.probabilities, strict=True)},
         "late_ms": record.late_ms,
         "position": position,

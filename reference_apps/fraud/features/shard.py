@@ -11,11 +11,12 @@ from zlib import crc32
 
 import msgspec
 
-from reference_apps.fraud.features import graph
+from reference_apps.fraud.features import graph, oddness
 from reference_apps.fraud.features.graph import Hub, Marks, Rings, Ties
 from reference_apps.fraud.features.keystate import Figures, KeyState
 from reference_apps.fraud.features.spec import FAMILIES, LATENESS_MS, NOTHING, SPEC
 from reference_apps.fraud.features.table import Packed, Table, no_store
+from reference_apps.fraud.features.trees import Forest
 from reference_apps.fraud.model import Event, Listing
 
 SLOTS = 63
@@ -30,11 +31,13 @@ MANY = tuple((number, attrgetter(family.key, *family.distinct)) for number, fami
 
 
 class Partial(msgspec.Struct, frozen=True, array_like=True):
-    """What a shard knows of one event. `slots`: bits of the slots it owned then; a family that it knows nothing of is None."""
+    """What a shard knows of one event. `slots`: bits of the slots it owned then; a family that it knows nothing of is None. `odd`: how odd the event is, in
+    millionths, said by the owner of the graph; None: that is another one, or too little was seen yet."""
 
     slots: int
     figures: tuple[Figures | None, ...]
     ties: Ties | None
+    odd: int | None = None
 
 
 def slot_of(family: str, key: str) -> int:
@@ -53,6 +56,7 @@ class Shard:
         self._fetch = fetch
         self._tables: dict[str, tuple[Table[KeyState], ...]] = {}
         self._hubs = {family: Table[Hub](f"hub|{family}", dict, _pack_hub, _unpack_hub, fetch) for family in ("device", "contact")}
+        self._forests = oddness.tables(fetch)
         self._rings = Rings()
         self.links: list[tuple[str, str]] = []
 
@@ -74,10 +78,11 @@ class Shard:
         for number, read_many in MANY:
             figures[number] = self._many(position, event, number, read_many)
         ties = self._ties(event) if slots & GRAPH_BIT else None
+        odd = oddness.observe(self._forests, position, event, ties) if ties is not None else None
         self.applied = position
         if at > self.newest:
             self.newest = at
-        return Partial(slots, tuple(figures), ties)
+        return Partial(slots, tuple(figures), ties, odd)
 
     def note(self, position: int, listing: Listing) -> None:
         """Take in an entry of a list that stands in the log."""
@@ -134,10 +139,11 @@ class Shard:
         self._tables[kind] = made
         return made
 
-    def _all_tables(self) -> Iterable[Table[KeyState] | Table[Hub]]:
+    def _all_tables(self) -> Iterable[Table[KeyState] | Table[Hub] | Table[Forest]]:
         for tables in self._tables.values():
             yield from tables
         yield from self._hubs.values()
+        yield from self._forests.values()
 
     def restore_links(self, links: Iterable[tuple[str, str]]) -> None:
         """Take in the links that snapshots wrote."""
@@ -169,6 +175,8 @@ class Shard:
             self._rings, self.links = Rings(), []
             for hubs in self._hubs.values():
                 hubs.drop(lambda _: False)
+            for forest in self._forests.values():
+                forest.drop(lambda _: False)
 
     def absorb(self, other: "Shard") -> None:
         """Take over the slots of a shard that stands at the same position."""
@@ -180,22 +188,25 @@ class Shard:
         if other.slots & GRAPH_BIT:
             for family, hubs in self._hubs.items():
                 hubs.absorb(other._hubs[family])
+            for kind, forest in self._forests.items():
+                forest.absorb(other._forests[kind])
             self._rings, self.links = other._rings, other.links
         self.slots |= other.slots
 
 
 def merged(partials: Iterable[Partial]) -> Partial:
     """Return what several shards know together. Slots that two of them own count once: they say the same."""
-    slots, ties = 0, None
+    slots, ties, odd = 0, None, None
     figures: list[Figures | None] = [None] * len(FAMILIES)
     for partial in partials:
         slots |= partial.slots
         ties = ties or partial.ties
+        odd = partial.odd if odd is None else odd
         for number, found in enumerate(partial.figures):
             if found is not None:
                 before = figures[number]
                 figures[number] = found if before is None else tuple(map(max, before, found))
-    return Partial(slots, tuple(figures), ties)
+    return Partial(slots, tuple(figures), ties, odd)
 
 
 def _pack_hub(hub: Hub) -> bytes:

@@ -16,7 +16,7 @@ Said = tuple[str, str, float]
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True):
-    """What is kept. `policy`: the hash of the policy that judged."""
+    """What is kept. `policy`: the hash of the policy that judged; `odd`: how odd the event is, in shadow."""
 
     verdict: int
     policy: str
@@ -26,6 +26,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     figures: tuple[tuple[int, ...], ...]
     ties: Ties
     late_ms: int = 0
+    odd: int | None = None
 
     def judgement(self) -> Judgement:
         """Return the judgement that was made."""
@@ -37,11 +38,11 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
         return tuple(_filled(figures) for figures in self.figures)
 
 
-def write(judgement: Judgement, policy: str, figures: Sequence[Figures], ties: Ties, late_ms: int) -> bytes:
+def write(judgement: Judgement, policy: str, figures: Sequence[Figures], ties: Ties, late_ms: int, *, odd: int | None = None) -> bytes:
     """Return a judgement as bytes; the same judgement gives the same bytes."""
     reasons, shadow = (tuple((each.code, each.text, each.weight) for each in several) for several in (judgement.reasons, judgement.shadow))
     shortened = tuple(_shortened(each) for each in figures)
-    return ENCODER.encode(Record(int(judgement.verdict), policy, judgement.probabilities, reasons, shadow, shortened, ties, late_ms))
+    return ENCODER.encode(Record(int(judgement.verdict), policy, judgement.probabilities, reasons, shadow, shortened, ties, late_ms, odd))
 
 
 def read(content: bytes) -> Record:

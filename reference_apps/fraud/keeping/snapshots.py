@@ -12,10 +12,11 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from ctl.kit.database import Database, DatabaseFailed
+from reference_apps.fraud.features import oddness
 from reference_apps.fraud.features.shard import BEFORE_ALL, SLOTS
 from reference_apps.fraud.features.table import Packed
 
-CODEC = "1"
+CODEC = "2"
 """Grows when states are counted or packed differently: older snapshots are then not read, and the log is replayed."""
 
 SCHEMA = """
@@ -45,9 +46,9 @@ START = Mark(0, BEFORE_ALL)
 
 
 def edition() -> str:
-    """Return what must be the same for two instances to share states: the spec's text and the codec."""
+    """Return what must be the same for two instances to share states: the spec's text, what the anomaly detector looks at, and the codec."""
     spec = (Path(__file__).parents[1] / "features" / "spec.yaml").read_bytes()
-    return sha256(spec + CODEC.encode()).hexdigest()[:12]
+    return sha256(spec + oddness.EDITION.encode() + CODEC.encode()).hexdigest()[:12]
 
 
 class Snapshots:

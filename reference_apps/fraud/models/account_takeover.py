@@ -13,8 +13,8 @@ DRAW_DOWN = f"(max(0.0, 1 - e.payee_added_hours / {FRESH_HOURS}) if e.payee_adde
 MODEL = Model(
     name="account_takeover",
     required=("new_device", "credential_changed_hours"),
-    bias=-5.0,
-    median=0.01,
+    bias=-4.0,
+    median=0.018,
     signs=(
         Sign("a new device right after a change of credentials", 2.5, NEW_AFTER_CHANGE),
         Sign("money to a payee added {value} hours ago", 1.5, DRAW_DOWN, "payee_added_hours", -1),

@@ -13,8 +13,8 @@ ROUND_FEN = 50_000
 MODEL = Model(
     name="cash_out",
     required=("merchant", "limit_fen"),
-    bias=-5.0,
-    median=0.02,
+    bias=-3.3,
+    median=0.048,
     signs=(
         Sign("most of the limit in one purchase", 2.2, "min(1.0, e.amount_fen / e.limit_fen)", "limit_fen", -1),
         Sign("a round amount", 0.5, f"(1.0 if e.amount_fen and e.amount_fen % {ROUND_FEN} == 0 else 0.0)"),

@@ -10,8 +10,8 @@ from reference_apps.fraud.models.scoring import Model, concentration, high
 MODEL = Model(
     name="collusion",
     required=("agent_default_rate",),
-    bias=-4.5,
-    median=0.02,
+    bias=-2.9,
+    median=0.057,
     signs=(
         high("{value} of the agent's loans had no first payment", 3.0, "agent_default_rate", free=0.05, full=0.3),
         high("{value} of the agent's applications are approved", 0.8, "agent_approval_rate", free=0.9),

@@ -14,8 +14,8 @@ BURDEN = f"min(1.0, f[{ACCOUNT}][{SUM_30D}] / ({MONTHS} * e.monthly_income_fen))
 MODEL = Model(
     name="first_payment_default",
     required=("monthly_income_fen",),
-    bias=-4.5,
-    median=0.02,
+    bias=-2.9,
+    median=0.058,
     signs=(
         Sign("asks for much of half a year's income of {value} fen a month", 2.0, BURDEN, "monthly_income_fen", -1),
         high("the use of credit lines jumped by {value}", 1.5, "utilisation_jump", free=0.3),

@@ -9,8 +9,8 @@ from reference_apps.fraud.models.scoring import Model, figure, flag, high, low
 MODEL = Model(
     name="identity_anomaly",
     required=("name_match", "face_score", "liveness_score"),
-    bias=-5.0,
-    median=0.01,
+    bias=-3.2,
+    median=0.04,
     signs=(
         low("name and identity number match only {value}", 2.5, "name_match", free=0.9),
         low("the face matches only {value}", 3.0, "face_score", free=0.85),

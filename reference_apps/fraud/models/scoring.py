@@ -101,10 +101,11 @@ def _said(sign: Sign, look: Look, strength: float) -> str:
     return sign.words.format(value=f"{raw:.10g}" if isinstance(raw, int | float) and not isinstance(raw, bool) else raw)
 
 
-def figure(words: str, weight: float, family: str, window: str, name: str, *, free: int = 0) -> Sign:
-    """A figure of a window, as far as it is above `free`."""
+def figure(words: str, weight: float, family: str, window: str, name: str, *, free: int = 0, full: int = 0) -> Sign:
+    """A figure of a window, as far as it is above `free`; above `full`, where it is given, it grows no more."""
     read = _place(family, window, name)
-    return Sign(words, weight, f"({read} - {free} if {read} > {free} else 0)" if free else read)
+    grown = f"({read} - {free} if {read} > {free} else 0)" if free else read
+    return Sign(words, weight, f"min({full - free}, {grown})" if full else grown)
 
 
 def most(words: str, weight: float, families: tuple[str, str], window: str, name: str) -> Sign:

@@ -29,6 +29,7 @@ from reference_apps.fraud.notes import Claim, Note, Switch
 from reference_apps.fraud.policy import switching
 from reference_apps.fraud.policy.judge import judge
 from reference_apps.fraud.policy.policy import Policy
+from reference_apps.fraud.serving import figured
 from reference_apps.fraud.serving.circle import Circle
 from reference_apps.fraud.serving.follower import Follower, Known, is_whole
 from reference_apps.fraud.sharing.members import Card, Members
@@ -229,7 +230,8 @@ class Desk:
         ties = whole.ties or Ties()
         policy = self.policy_after(known.switches)
         made = judge(policy, Look(known.event, figures, ties), known.listings, known.late_ms)
-        known.judged = record.write(made, policy.id, figures, ties, known.late_ms)
+        known.judged = record.write(made, policy.id, figures, ties, known.late_ms, odd=whole.odd)
+        figured.note(whole.odd)
         self._judged.append((position, known.judged, made.verdict >= Verdict.REVIEW or bool(ties.linked or made.shadow)))
 
     async def _tell(self, positions: Sequence[int]) -> list[Partial | None]:

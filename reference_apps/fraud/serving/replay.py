@@ -22,7 +22,7 @@ from reference_apps.fraud.policy.policy import Policy
 
 @dataclass(slots=True)
 class Replayed:
-    """One event of the log with its features and what the policy makes of it."""
+    """One event of the log with its features, what the policy makes of it, and how odd the anomaly detector finds it."""
 
     position: int
     event: Event
@@ -31,10 +31,11 @@ class Replayed:
     late_ms: int
     judgement: Judgement
     listings: tuple[Listing, ...] = ()
+    odd: int | None = None
 
     def record(self, policy: Policy) -> bytes:
         """Return the judgement as it would be kept."""
-        return record.write(self.judgement, policy.id, self.figures, self.ties, self.late_ms)
+        return record.write(self.judgement, policy.id, self.figures, self.ties, self.late_ms, odd=self.odd)
 
 
 def replay(policy: Policy, log: Iterable[tuple[int, Item]], shard: Shard | None = None) -> Iterator[Replayed]:
@@ -54,4 +55,4 @@ def replay(policy: Policy, log: Iterable[tuple[int, Item]], shard: Shard | None 
         ties = known.ties or Ties()
         listings = lists.in_force(item)
         made = judge(policy, Look(item, figures, ties), listings, late_ms)  # type: ignore[arg-type]  # no None is left
-        yield Replayed(position, item, figures, ties, late_ms, made, listings)  # type: ignore[arg-type]  # no None is left
+        yield Replayed(position, item, figures, ties, late_ms, made, listings, odd=known.odd)  # type: ignore[arg-type]  # no None is left

@@ -196,7 +196,7 @@ known = st.fixed_dictionaries(
     st.lists(st.tuples(cells, words, flags), min_size=1, max_size=12), st.lists(known, min_size=1, max_size=20),
     st.sampled_from(("U", "A", "F", "R", "C", "P", "O")), st.booleans(),
 )  # fmt: skip
-def test_many_rows_get_what_one_row_gets(rows: list[tuple[str, str, str]], asked: list[dict[str, Fact]], policy: str, has_default: bool) -> None:
+def test_plain_cells_say_what_the_engine_says(rows: list[tuple[str, str, str]], asked: list[dict[str, Fact]], policy: str, has_default: bool) -> None:
     rules = [({"age": age, "pboc_record": word, "blacklisted": flag}, {"reason": ("age", "too_old")[at % 2]}) for at, (age, word, flag) in enumerate(rows)]
     entry = {"name": "random", "role": "rule", "hit_policy": policy}
     entry |= {"priorities": {"reason": ["too_old", "age"]}} if policy in "PO" else {}
@@ -206,7 +206,8 @@ def test_many_rows_get_what_one_row_gets(rows: list[tuple[str, str, str]], asked
     assert not tables.needs_facts, "all of these cells are plain"
     complete = [dict.fromkeys(held.variables) | each | {"blacklisted": each["customer_id"] == "blacklisted-1"} for each in asked]
     made, which = tables.rule_all(Columns(held, codes, asked), (), "cash")
-    assert [made[at] for at in which] == [tables.rule(each, "cash") for each in complete]
+    engine = Tables(held, codes, plain=False)
+    assert [made[at] for at in which] == [tables.rule(each, "cash") for each in complete] == [engine.rule(each, "cash") for each in complete]
 
 
 @pytest.mark.parametrize("cell", ["> 1 and < 5", "not(5)", "$ % 2 == 0", "age > 3", "> 0.5"])
@@ -224,4 +225,4 @@ def test_a_number_with_a_fraction_is_left_to_the_engine() -> None:
     assert unary.compiled("> 1", Variable(name="income", type=Type.NUMBER), {}) is None
     whole = unary.compiled("> 1", Variable(name="age", type=Type.INTEGER), {})
     assert whole is not None
-    assert whole(np.array([0, 1, 2, np.nan])).tolist() == [False, False, True, False]
+    assert whole.over(np.array([0, 1, 2, np.nan])).tolist() == [False, False, True, False] == [whole.holds(each) for each in (0, 1, 2, None)]

@@ -15,14 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctl.kit import health
-from ctl.kit.database import DatabaseFailed
 from ctl.kit.problem import Problem
 from reference_apps.risk import commands
 from reference_apps.risk.deciding.decider import Decider
 from reference_apps.risk.desk import InForce
 from reference_apps.risk.keeping.log import DecisionLog, Entry, Shadow
 from reference_apps.risk.measures import drift
-from reference_apps.risk.monitoring import finding, gathering, judging, views
+from reference_apps.risk.monitoring import apart, finding, gathering, judging, views
 from reference_apps.risk.monitoring import web as monitoring
 from reference_apps.risk.monitoring.finding import Carried
 from reference_apps.risk.monitoring.model import Case, Known, Reference, Report
@@ -271,16 +270,14 @@ class TestWatch:
 
     def test_it_looks_by_itself_and_outlives_a_log_that_cannot_be_read(self) -> None:
         looked = asyncio.Event()
-        answers = iter([DatabaseFailed("no log"), report(cases(1000, 60.0))])
+        answers = iter([Problem(503, "not_looked_at", "no log"), report(cases(1000, 60.0))])
 
         async def watch() -> None:
-            loop = asyncio.get_running_loop()
-
-            def gather(data: Path, last: int) -> Report:
+            async def gather(data: Path, last: int) -> Report:
                 found = next(answers, None)
-                if isinstance(found, DatabaseFailed):
+                if isinstance(found, Problem):
                     raise found
-                loop.call_soon_threadsafe(looked.set)
+                looked.set()
                 return found or Report(decisions=0, rows=(), vintages=())
 
             watch = Watch(Path("unused"), Pace(every_s=0.001), gather=gather)
@@ -408,6 +405,13 @@ class TestLog:
         (tmp_path / "outcomes.csv").write_text("id\n")
         assert commands.run(["monitor", "--data", str(tmp_path)]) == 1
         assert "has no column application_id" in capsys.readouterr().out
+
+    def test_a_look_apart_is_the_same_look_and_says_why_it_came_to_nothing(self, tmp_path: Path) -> None:
+        fill(tmp_path, trained_package(), 60.0)
+        assert asyncio.run(apart.gather(tmp_path, 10_000)) == gathering.gather(tmp_path, 10_000)
+        (tmp_path / "outcomes.csv").write_text("id\n")
+        with pytest.raises(Problem, match="has no column application_id"):
+            asyncio.run(apart.gather(tmp_path, 10_000))
 
     def test_the_route(self, tmp_path: Path) -> None:
         async def work(desk: Any) -> Any:

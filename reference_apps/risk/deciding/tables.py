@@ -1,4 +1,4 @@
-"""Decision tables at work: zen-engine finds the rules that hit, our hit policies say what they mean. Many rows take plain cells as arrays, to the same end."""
+"""Decision tables at work: which rules hit, and what our hit policies make of them. Plain cells are asked as predicates, all others by zen-engine."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -34,24 +34,28 @@ class Ruling:
     problem: str = ""
 
 
+Cells = tuple[tuple[tuple[str, unary.Cell], ...], ...]
+"""By rule: the variable, and what must hold of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A table that can run: `predicates` are its cells by rule and column, None where only the engine can tell; `literals` its outputs by rule."""
+    """A table that can run: `cells` are those that its rules really ask, None where only the engine can tell; `literals` its outputs by rule."""
 
     table: Table
     fields: tuple[str, ...]
     rules: tuple[str, ...]
-    predicates: tuple[tuple[tuple[str, unary.Predicate], ...], ...] | None
+    cells: Cells | None
     literals: tuple[Mapping[str, Any], ...]
 
 
 class Tables:
-    """All tables of a package, in their order. Safe to use from several threads."""
+    """All tables of a package, in their order. Safe to use from several threads. Not `plain`: the engine is asked about every cell."""
 
-    def __init__(self, package: Package, codes: Mapping[str, Mapping[str, int]]) -> None:
+    def __init__(self, package: Package, codes: Mapping[str, Mapping[str, int]], *, plain: bool = True) -> None:
         contents = {each.name: zen.ZenDecisionContent(jdm.prepared(each.graph)) for each in package.tables}
         self._engine = zen.ZenEngine({"loader": contents.__getitem__})
-        self._ready = tuple(_ready(each, package.variables, codes) for each in package.tables)
+        self._ready = tuple(_ready(each, package.variables, codes, plain) for each in package.tables)
         self._segments = package.router.segments
         self.ids = tuple(rule for each in self._ready if each.table.role is Role.RULE for rule in each.rules)
 
@@ -70,7 +74,7 @@ class Tables:
         found: list[list[Result]] = []
         places = np.zeros(len(columns), dtype=np.int64)
         for each in self._ready:
-            if each.predicates is None:
+            if each.cells is None:
                 return self._one_by_one(known, scene)
             results, which = _by_pattern(each, columns)
             found.append(results)
@@ -81,7 +85,7 @@ class Tables:
     @property
     def needs_facts(self) -> bool:
         """Whether the engine must be asked row by row, because some cell is more than a plain comparison."""
-        return any(each.predicates is None for each in self._ready)
+        return any(each.cells is None for each in self._ready)
 
     def _one_by_one(self, known: Sequence[Facts], scene: str) -> tuple[list[Ruling], NDArray[np.int64]]:
         places: dict[Ruling, int] = {}
@@ -89,6 +93,10 @@ class Tables:
         return list(places), np.array(which, dtype=np.int64)
 
     def _hits(self, each: Ready, known: dict[str, Any]) -> list[Hit]:
+        """Find the rules that hit; a table of plain cells is asked itself, which takes a tenth of the time."""
+        if each.cells is not None:
+            hit = (at for at, rule in enumerate(each.cells) if all(cell.holds(known[name]) for name, cell in rule))
+            return [Hit(each.rules[at], each.literals[at]) for at in hit]
         rows: Any = self._engine.evaluate(each.table.name, known)["result"] or []
         return [Hit(row[jdm.RULE], {field: row.get(field) for field in each.fields}) for row in rows]
 
@@ -117,38 +125,36 @@ def _rows(result: Result) -> list[Mapping[str, Any]]:
     return [] if result.value is None else [result.value]
 
 
-def _ready(table: Table, variables: Mapping[str, Variable], codes: Mapping[str, Mapping[str, int]]) -> Ready:
+def _ready(table: Table, variables: Mapping[str, Variable], codes: Mapping[str, Mapping[str, int]], plain: bool) -> Ready:
     content, fields = jdm.table(table.graph), jdm.output_fields(table.graph)
     outputs = {output["id"]: output["field"] for output in content["outputs"]}
     cells = [(rule["_id"], {field: rule.get(column, "") for column, field in outputs.items()}) for rule in content["rules"]]
-    predicates = None
-    if jdm.is_plain(table.graph) and all(jdm.is_literal(cell) for _, row in cells for cell in row.values()):
-        predicates = _predicates(content, variables, codes)
-    literals = tuple({field: jdm.literal(cell) for field, cell in row.items()} for _, row in cells) if predicates is not None else ()
-    return Ready(table, fields, jdm.rule_ids(table.graph), predicates, literals)
+    asked = None
+    if plain and jdm.is_plain(table.graph) and all(jdm.is_literal(cell) for _, row in cells for cell in row.values()):
+        asked = _asked(content, variables, codes)
+    literals = tuple({field: jdm.literal(cell) for field, cell in row.items()} for _, row in cells) if asked is not None else ()
+    return Ready(table, fields, jdm.rule_ids(table.graph), asked, literals)
 
 
-def _predicates(
-    content: Mapping[str, Any], variables: Mapping[str, Variable], codes: Mapping[str, Mapping[str, int]]
-) -> tuple[tuple[tuple[str, unary.Predicate], ...], ...] | None:
+def _asked(content: Mapping[str, Any], variables: Mapping[str, Variable], codes: Mapping[str, Mapping[str, int]]) -> Cells | None:
     """Return every rule as the cells that it really asks; None when a cell is more than a plain comparison."""
     made = []
     for rule in content["rules"]:
         asked = [(column.get("field", ""), rule.get(column["id"], "")) for column in content["inputs"]]
         row = [(name, unary.compiled(cell, variables[name], codes.get(name, {})) if name in variables else None) for name, cell in asked if cell.strip()]
-        if any(predicate is None for _, predicate in row):
+        if any(cell is None for _, cell in row):
             return None
-        made.append(tuple((name, predicate) for name, predicate in row if predicate is not None))
+        made.append(tuple((name, cell) for name, cell in row if cell is not None))
     return tuple(made)
 
 
 def _by_pattern(each: Ready, columns: Columns) -> tuple[list[Result], NDArray[np.int64]]:
     """Find which rules hit in every row, and apply the hit policy once to each pattern that occurs."""
-    assert each.predicates is not None
+    assert each.cells is not None
     hit = np.ones((len(each.rules), len(columns)), dtype=bool)
-    for at, rule in enumerate(each.predicates):
-        for name, predicate in rule:
-            hit[at] &= predicate(columns.column(name))
+    for at, rule in enumerate(each.cells):
+        for name, cell in rule:
+            hit[at] &= cell.over(columns.column(name))
     packed = np.packbits(hit, axis=0)
     key = packed[0].astype(np.int64) if len(packed) == 1 else _narrowed(packed)
     _, first, which = np.unique(key, return_index=True, return_inverse=True)

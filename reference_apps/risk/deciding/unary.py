@@ -1,11 +1,14 @@
-"""Cells of decision tables as predicates over columns: the plain ones only, and each is tried against the engine before it is trusted. Pure.
+"""Cells of decision tables as predicates over a value and over columns: the plain ones only, and each is tried against the engine before it is trusted. Pure.
 
 A column of numbers is float64 with NaN for missing, booleans are 0 and 1; of text it is the words' codes, -1 for missing, -2 for a word nobody mentions.
 """
 
 import json
+import math
+import operator
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -13,72 +16,85 @@ import numpy as np
 import zen
 from numpy.typing import NDArray
 
+from reference_apps.risk.model import Fact
 from reference_apps.risk.packages.model import Type, Variable
 
 Column = NDArray[Any]
 Hits = NDArray[np.bool_]
-Predicate = Callable[[Column], Hits]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell as predicates, of one fact and of a column of them: they say the same."""
+
+    holds: Callable[[Fact], bool]
+    over: Callable[[Column], Hits]
+
+
 
 WHOLE = r"-?[0-9]{1,15}"
 COMPARED = re.compile(rf"(<=|>=|<|>|==|!=)\s*({WHOLE})")
 WITHIN = re.compile(rf"([\[(])\s*({WHOLE})\s*\.\.\s*({WHOLE})\s*([\])])")
 LISTED = re.compile(rf"{WHOLE}(\s*,\s*{WHOLE})*")
 WORDS = re.compile(r'"[^"\\]*"(\s*,\s*"[^"\\]*")*')
-BY: Mapping[str, Callable[[Column, float], Hits]] = {
-    "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal, "==": np.equal, "!=": np.not_equal,
+BY: Mapping[str, Callable[[Any, float], Any]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
 
 
-def compiled(cell: str, variable: Variable, codes: Mapping[str, int]) -> Predicate | None:
-    """Return a cell as a predicate over its variable's column; None: only the engine can tell."""
+def compiled(cell: str, variable: Variable, codes: Mapping[str, int]) -> Cell | None:
+    """Return a cell as predicates of its variable; None: only the engine can tell."""
     cell = cell.strip()
     if not cell:
-        return lambda column: np.ones(len(column), dtype=bool)
+        return Cell(lambda _: True, lambda column: np.ones(len(column), dtype=bool))
     made = _null(cell, variable) or _made(cell, variable, codes)
     return made if made is not None and _agrees(cell, variable, codes, made) else None
 
 
-def _made(cell: str, variable: Variable, codes: Mapping[str, int]) -> Predicate | None:
+def _made(cell: str, variable: Variable, codes: Mapping[str, int]) -> Cell | None:
     match variable.type:
         case Type.INTEGER:
             return _number(cell)
         case Type.TEXT if WORDS.fullmatch(cell):
-            wanted = [codes[word] for word in json.loads(f"[{cell}]") if word in codes]
-            return lambda column: np.isin(column, wanted)
+            words = frozenset(json.loads(f"[{cell}]"))
+            wanted = [codes[word] for word in words if word in codes]
+            return Cell(lambda fact: fact in words, lambda column: np.isin(column, wanted))
         case Type.BOOLEAN if cell in ("true", "false"):
-            return lambda column: column == float(cell == "true")
+            is_true = cell == "true"
+            return Cell(lambda fact: fact is is_true, lambda column: column == float(is_true))
         case _:
             return None
 
 
-def _null(cell: str, variable: Variable) -> Predicate | None:
+def _null(cell: str, variable: Variable) -> Cell | None:
     if cell != "null":
         return None
-    return (lambda column: column == -1) if variable.type is Type.TEXT else np.isnan
+    return Cell(lambda fact: fact is None, (lambda column: column == -1) if variable.type is Type.TEXT else np.isnan)
 
 
-def _number(cell: str) -> Predicate | None:
+def _number(cell: str) -> Cell | None:
+    """What is missing compares as NaN does, on its own as in a column."""
     if found := COMPARED.fullmatch(cell):
         by, bound = BY[found[1]], float(found[2])
-        return lambda column: by(column, bound)
+        return Cell(lambda fact: by(math.nan if fact is None else fact, bound), lambda column: by(column, bound))
     if found := WITHIN.fullmatch(cell):
         above, below = BY[">=" if found[1] == "[" else ">"], BY["<=" if found[4] == "]" else "<"]
         least, most = float(found[2]), float(found[3])
-        return lambda column: above(column, least) & below(column, most)
+        return Cell(lambda fact: fact is not None and above(fact, least) and below(fact, most), lambda column: above(column, least) & below(column, most))
     if LISTED.fullmatch(cell):
         wanted = [float(each) for each in cell.split(",")]
-        return lambda column: np.isin(column, wanted)
+        return Cell(lambda fact: fact in wanted, lambda column: np.isin(column, wanted))
     return None
 
 
-def _agrees(cell: str, variable: Variable, codes: Mapping[str, int], made: Predicate) -> bool:
-    """Ask the engine and the predicate about every value around which the cell could turn."""
+def _agrees(cell: str, variable: Variable, codes: Mapping[str, int], made: Cell) -> bool:
+    """Ask the engine and the predicates about every value around which the cell could turn."""
     tried = _around(cell, variable)
     if variable.type is Type.TEXT:
         column: Column = np.array([-1 if each is None else codes.get(each, -2) for each in tried])
     else:
         column = np.array(tried, dtype=float)
-    return list(made(column)) == [_engine(cell, each) for each in tried]
+    return list(made.over(column)) == [made.holds(each) for each in tried] == [_engine(cell, each) for each in tried]
 
 
 def _around(cell: str, variable: Variable) -> list[Any]:

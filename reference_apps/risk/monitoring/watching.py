@@ -2,15 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ctl.kit import health, metrics
-from ctl.kit.database import DatabaseFailed
 from ctl.kit.problem import Problem
 from reference_apps.risk.measures.drift import LEAST_N, Verdict
-from reference_apps.risk.monitoring import gathering
+from reference_apps.risk.monitoring import apart
 from reference_apps.risk.monitoring.finding import Carried, findings, said
 from reference_apps.risk.monitoring.model import Report, Row
 
@@ -31,7 +30,7 @@ class Pace:
 
 
 class Watch:
-    """Looks in a thread: soon after the start, then at its pace. A look that fails is logged, and what was said stays as it was.
+    """Looks in a process of its own: soon after the start, then at its pace. A look that fails is logged, and what was said stays as it was.
 
     `carried` says which packages are in force here; without it every row counts, and nothing is said of the release.
     """
@@ -42,7 +41,7 @@ class Watch:
         pace: Pace = Pace(),
         *,
         carried: Callable[[], Carried] | None = None,
-        gather: Callable[[Path, int], Report] = gathering.gather,
+        gather: Callable[[Path, int], Awaitable[Report]] = apart.gather,
     ) -> None:
         self._data, self._pace, self._carried, self._gather = data, pace, carried, gather
         self._drift = metrics.gauge("risk_model_drift", "PSI of a model's estimates against its training; absent while there are too few decisions.", LABELS)
@@ -63,8 +62,8 @@ class Watch:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def look(self) -> Report:
-        """Look once, and say what was found. Raises DatabaseFailed, Problem."""
-        report = await asyncio.to_thread(self._gather, self._data, self._pace.last)
+        """Look once, and say what was found. Raises Problem."""
+        report = await self._gather(self._data, self._pace.last)
         self.tell(report)
         return report
 
@@ -96,6 +95,6 @@ class Watch:
         while True:
             try:
                 await self.look()
-            except (DatabaseFailed, Problem) as error:
+            except (Problem, OSError) as error:
                 self._log.warning("the models cannot be looked at: %s", error)
             await asyncio.sleep(self._pace.every_s)

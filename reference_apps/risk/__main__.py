@@ -1,5 +1,6 @@
 """python -m reference_apps.risk: one instance; it does not start with a wrong package or policy. With a verb: a command for operators."""
 
+import gc
 import sys
 from datetime import UTC, datetime
 
@@ -18,6 +19,8 @@ from reference_apps.risk.packages.faults import BadPackage
 from reference_apps.risk.variables.bureaus import Bureaus
 
 SWITCH_S = 0.0005
+SELDOM = (20_000, 20, 100)
+"""How many new objects bring on a search for garbage: a decision is some hundreds, hardly any of them in circles."""
 
 
 def main() -> None:
@@ -25,6 +28,7 @@ def main() -> None:
         from reference_apps.risk import commands  # what operators need, those that serve do not pay for
 
         raise SystemExit(commands.run(sys.argv[1:]))
+    gc.set_threshold(*SELDOM)
     sys.setswitchinterval(SWITCH_S)  # a package that is made ready in a thread must not hold up decisions
     identity = Identity.from_environ()
     calls = Calls(identity)

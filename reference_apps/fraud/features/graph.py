@@ -80,8 +80,9 @@ class Marks:
 
 def hubs_of(event: Event) -> tuple[tuple[str, str], ...]:
     """Return what links the event's account to others, each once: family and key."""
-    device = (("device", event.device),) if event.device else ()
-    return (*device, *(("contact", contact) for contact in dict.fromkeys(event.contacts)))
+    contacts = event.contacts if len(event.contacts) < 2 else dict.fromkeys(event.contacts)
+    found = [("contact", contact) for contact in contacts]
+    return (("device", event.device), *found) if event.device else tuple(found)
 
 
 def link(hub: Hub, account: str, at_ms: int) -> str | None:

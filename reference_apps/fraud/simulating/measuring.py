@@ -16,7 +16,7 @@ from reference_apps.fraud.simulating import story
 from reference_apps.fraud.simulating.story import Label
 
 TRAINING_SEEDS = (101, 102, 103)
-HELD_OUT_SEEDS = (901, 902, 903, 904, 905)
+HELD_OUT_SEEDS = (1101, 1102, 1103, 1104, 1105)
 """Models and policy were set with the first alone; the figures that are published come from the second."""
 DAYS, CUSTOMERS = 30, 1_000
 

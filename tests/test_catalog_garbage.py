@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ctl.backends.catalog import jsonschema, listing, loading
@@ -51,6 +51,7 @@ def test_any_tree_of_values(folder: Path, tree: dict[str, object], is_whole: boo
 
 
 @given(content=st.one_of(st.binary(max_size=60), st.text(alphabet="abc: -[]{}#&*!|>'\"%@`\t\n,?~<=.0123", max_size=60).map(str.encode)))
+@example(b"---")
 @settings(deadline=None, max_examples=300)
 def test_any_bytes(folder: Path, content: bytes) -> None:
     judged(folder, content)

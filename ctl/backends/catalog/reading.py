@@ -75,7 +75,8 @@ class _Walk:
         self._seen: set[int] = set()
 
     def root(self, node: yaml.Node) -> None:
-        self._document.lines[()] = node.start_mark.line + 1
+        is_empty = node.start_mark.index == node.end_mark.index  # it lies behind the last line, then
+        self._document.lines[()] = 1 if is_empty else node.start_mark.line + 1
         if isinstance(node, yaml.MappingNode):
             self._document.data = self._mapping(node, ())
         else:

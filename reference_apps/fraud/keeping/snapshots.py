@@ -31,6 +31,7 @@ UPSERT = """INSERT INTO states (name, key, position, content) VALUES (?, ?, ?, ?
 MOVE = """INSERT INTO slots (slot, position, newest) VALUES (?, ?, ?) ON CONFLICT (slot) DO UPDATE
     SET position = excluded.position, newest = excluded.newest WHERE excluded.position > slots.position"""
 CHUNK = 200
+REST = 3.0
 CACHE = "PRAGMA cache_size=-65536"
 
 
@@ -52,7 +53,7 @@ def edition() -> str:
 
 
 class Snapshots:
-    """The file of one edition, shared by all instances of a machine."""
+    """The file of one edition, shared by all instances of a machine. While it writes it rests `rest` times as long as it works: decisions go first."""
 
     def __init__(self, folder: Path) -> None:
         path = folder / f"features-{edition()}.db"
@@ -62,6 +63,7 @@ class Snapshots:
         self._lookups = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._lookups.execute(CACHE)
         self._has_states = False
+        self.rest = REST
 
     def fetch(self, name: str, key: str) -> bytes | None:
         """Return what is written of a key. Nothing is before `mark` or `write` found that something is. Raises DatabaseFailed."""
@@ -85,18 +87,15 @@ class Snapshots:
         with self._database.read() as connection:
             return [(one, other) for one, other in connection.execute("SELECT one, other FROM links")]
 
-    def write(self, slots: int, mark: Mark, states: Sequence[Packed], links: Sequence[tuple[str, str]], rest: float = 0.0) -> None:
-        """Write a snapshot of these slots as of a mark: links first, then keys, the slots' position last. Raises DatabaseFailed.
-
-        After each piece it rests `rest` times as long as that took.
-        """
+    def write(self, slots: int, mark: Mark, states: Sequence[Packed], links: Sequence[tuple[str, str]]) -> None:
+        """Write a snapshot of these slots as of a mark: links first, then keys, the slots' position last. Raises DatabaseFailed."""
         with self._database.write() as connection:
             connection.executemany("INSERT OR IGNORE INTO links (one, other) VALUES (?, ?)", links)
         for begin in range(0, len(states), CHUNK):
             began = monotonic()
             with self._database.write() as connection:
                 connection.executemany(UPSERT, [(name, key, mark.position, content) for name, key, content in states[begin : begin + CHUNK]])
-            sleep(rest * (monotonic() - began))
+            sleep(self.rest * (monotonic() - began))
         with self._database.write() as connection:
             connection.executemany(MOVE, [(slot, mark.position, mark.newest) for slot in range(SLOTS + 1) if slots >> slot & 1])
         self._has_states = True

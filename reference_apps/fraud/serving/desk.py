@@ -89,6 +89,7 @@ class Desk:
     async def close(self) -> None:
         """Hand over to the others, write down what is still to be written, and part."""
         await self.circle.leave()
+        self._snapshots.rest = 0.0  # nobody waits for a decision any more
         snapshots = {task for task in self._tasks if task.get_name() == SNAPSHOT}
         if snapshots:
             await asyncio.wait(snapshots, timeout=CLOSE_S)
@@ -100,7 +101,7 @@ class Desk:
             await self._write_judged()
             await self.follower.raise_floor()
             if is_free and self.follower.floor >= self.follower.position:
-                await self.follower.snapshot(in_haste=True)
+                await self.follower.snapshot()
         except DatabaseFailed as error:
             log.error("the last snapshot was not written; the next start replays more: %s", error)
         await self.circle.part()

@@ -19,8 +19,6 @@ CHUNK = 1_000
 BREATH = 100
 """After so many events of a replay others get their turn."""
 PACKED_AT_ONCE = 60
-REST = 3.0
-"""A snapshot rests three times as long as it works: decisions go first."""
 
 
 @dataclass(slots=True)
@@ -133,7 +131,7 @@ class Follower:
         async with self._changing:
             self._shard.keep(slots)
 
-    async def snapshot(self, *, in_haste: bool = False) -> int:
+    async def snapshot(self) -> int:
         """Write a snapshot of how things stand now, bit by bit, and return its position. Waits until all events up to there are judged.
 
         One that could not be written is written first: what it holds counts as being on the disk. Not to be cancelled. Raises DatabaseFailed.
@@ -150,7 +148,7 @@ class Follower:
             while self.floor < mark.position:
                 await asyncio.sleep(0.05)
                 await self.raise_floor()
-            await asyncio.to_thread(self._snapshots.write, slots, mark, packed, links, 0 if in_haste else REST)
+            await asyncio.to_thread(self._snapshots.write, slots, mark, packed, links)
             self._unwritten = None
             self.snapshot_at = mark.position
             return mark.position

@@ -138,7 +138,8 @@ def _over_http(report: Report, folder: Path) -> None:
         bodies = [_json(_transfers(1 + each * BATCH)) for each in range(HTTP_BATCHES)]
         took = uvloop.run(_post_all(port, "/v1/transfers", bodies))
         report.at_least("ledger: transfers over HTTP, 8,000 a request", HTTP_BATCHES * BATCH / took, 150_000, "transfers/s")
-        load = Load(f"http://127.0.0.1:{port}", _single, SINGLE_RATE).start()
+        calls = [_single(number) for number in range(int(1.2 * SINGLE_RATE * SINGLE_S))]
+        load = Load(f"http://127.0.0.1:{port}", calls.__getitem__, SINGLE_RATE).start()
         sleep(SINGLE_S)
         tally = load.stop()
         if tally.failures or set(tally.statuses) != {200}:
@@ -178,7 +179,7 @@ async def _post_all(port: int, path: str, bodies: Sequence[bytes]) -> float:
 
 def _single(number: int) -> Call:
     event = {"id": str(2**100 + number), "debit_account_id": FIRST + number % ACCOUNTS, "credit_account_id": FIRST + (number + 1) % ACCOUNTS, "amount": 5}
-    return Call("POST", "/v1/transfers", [event | {"ledger": LEDGER, "code": 1}])
+    return Call("POST", "/v1/transfers", json.dumps([event | {"ledger": LEDGER, "code": 1}]).encode())
 
 
 def _ten_million(report: Report, folder: Path) -> None:

@@ -77,10 +77,10 @@ def test_help_does_not_even_import_the_client(command: str, home: Path) -> None:
 @pytest.mark.parametrize("command", ["services", "status"])
 def test_looking_answers_in_no_time(command: str, home: Path, daemon: Daemon) -> None:
     assert run(home, command).returncode == 0
-    costs = sorted(_cost(home, command) for _ in range(RUNS))
-    print(f"msxfctl {command}: processor {1000 * costs[0][0]:.0f} ms, whole process {1000 * median(wall for _, wall in costs):.0f} ms")
-    start_s = min(_processor_s([sys.executable, "-c", "import click"], home) for _ in range(RUNS))
-    assert costs[0][0] < max(GOAL_S, STARTS * start_s), "its own processor time, the best of several: what else runs on this machine must not count"
+    costs = [(*_cost(home, command), _processor_s([sys.executable, "-c", "import click"], home)) for _ in range(RUNS)]
+    took_s, starts = min(own for own, _, _ in costs), median(own / start for own, _, start in costs)
+    print(f"msxfctl {command}: processor {1000 * took_s:.0f} ms, {starts:.1f} starts, whole process {1000 * median(wall for _, wall, _ in costs):.0f} ms")
+    assert took_s < GOAL_S or starts < STARTS, "its own processor time, each time beside a bare start: a machine's slow hours must not count"
 
 
 def _cost(home: Path, command: str) -> tuple[float, float]:

@@ -5,11 +5,12 @@ import csv
 import io
 from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reference_apps.ledger import businessday
@@ -22,8 +23,10 @@ from reference_apps.ledger.door import web
 from reference_apps.ledger.keeping.desk import Desk
 from reference_apps.ledger.loans import happened
 from reference_apps.ledger.loans.chart import Control
+from reference_apps.ledger.loans.happening import Kind
+from reference_apps.ledger.loans.product import LoanProduct, Method
 from tests.apps.conftest import ask_asgi
-from tests.apps.ledger_lives import DAY, balance, live, opened, plans
+from tests.apps.ledger_lives import DAY, Plan, Step, balance, live, opened, plans
 
 Ask = Callable[..., Awaitable[Any]]
 SECOND = 1_000_000_000
@@ -76,7 +79,12 @@ def test_periods_join_without_a_gap_and_end_at_the_accounts_balance(events: list
         assert tuple(pages) == whole.lines
 
 
+PAID_AHEAD = Plan(LoanProduct(method=Method.FLAT), 3000, Decimal("0.01"), 3, 0, [Step(Kind.PAID, 0, {"amount_fen": 1}), Step(Kind.SETTLED, 0)])
+"""Interest is paid before it is due, and taken back by a settlement on the same day."""
+
+
 @settings(max_examples=100, deadline=None)
+@example([PAID_AHEAD], 0, 0)
 @given(st.lists(plans, min_size=1, max_size=1), st.integers(0, 300), st.integers(0, 300))
 def test_a_loans_statement_ends_at_what_it_owes_in_the_books(several: list[Any], one: int, other: int) -> None:
     books = opened()

@@ -120,15 +120,19 @@ def _charged(day: date, before: Owed, after: Owed) -> Iterator[Line]:
 
 
 def _event(happening: Happening, before: Owed, after: Owed, reversed_by: int) -> Line:
-    """Return a happening as a line; a payment may at once make interest due that it then pays."""
+    """Return a happening as a line.
+
+    A payment may at once make interest due that it then pays, and an early settlement takes back such interest, which is then as good as paid.
+    """
     change = after.balance_fen - before.balance_fen
     paid = happening.amount_fen if happening.kind in PAYING and not reversed_by else max(0, -change)
+    credit_fen = max(paid, -change)
     return Line(
         on=happening.on,
         kind=str(happening.kind),
         number=happening.number,
-        debit_fen=change + paid,
-        credit_fen=paid,
+        debit_fen=change + credit_fen,
+        credit_fen=credit_fen,
         owed=after,
         reversed_by=reversed_by,
     )

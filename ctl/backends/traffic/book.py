@@ -21,20 +21,20 @@ class RouteBook:
     def __init__(self, where: Site) -> None:
         self._site = where
         self.path = where.folder / "routes.json"
-        self._read_from: Identity | None = None
-        self._routes: Mapping[str, Routes] = {}
+        self._known: tuple[Identity | None, Mapping[str, Routes]] = None, {}  # one tuple: threads see the routes with the identity they belong to
         self._texts: dict[str, tuple[Routes, str]] = {}
 
     def has_moved(self) -> bool:
         """Whether the file is another one than was last read or written here. Costs one stat()."""
-        return _identity(self.path) != self._read_from
+        return _identity(self.path) != self._known[0]
 
     def read(self) -> Mapping[str, Routes]:
-        """Return the routes. A damaged file is as good as none: the next tick asks again for what it lacks."""
-        identity = _identity(self.path)
-        if identity != self._read_from:
-            self._routes, self._read_from = parse(site.read(self.path)), identity
-        return self._routes
+        """Return the routes, the same object until they change. A damaged file is as good as none: the next tick asks again for what it lacks."""
+        identity, (read_from, routes) = _identity(self.path), self._known
+        if identity != read_from:
+            routes = parse(site.read(self.path))
+            self._known = identity, routes
+        return routes
 
     @contextmanager
     def changing(self) -> Iterator[dict[str, Routes]]:
@@ -43,7 +43,7 @@ class RouteBook:
             routes = dict(self.read())
             yield routes
             site.replace(self.path, self._text(routes))
-            self._routes, self._read_from = routes, _identity(self.path)
+            self._known = _identity(self.path), routes
 
     def _text(self, routes: Mapping[str, Routes]) -> str:
         for service, one in routes.items():

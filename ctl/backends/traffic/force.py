@@ -22,7 +22,7 @@ class InForce:
 
     def expect(self, asked: Mapping[str, Routes]) -> None:
         """Wait for those that differ from what is in force."""
-        self.pending.update(service for service, one in asked.items() if not effective.equal(one, self._of(service)))
+        self.pending.update(service for service, one in asked.items() if one is not (known := self._of(service)) and not effective.equal(one, known))
 
     def see(self, actual: Mapping[str, Routes], asked: Mapping[str, Routes]) -> list[str]:
         """Take an answer of the gateway about the `asked` services, and return those whose routes are in force now as they were asked for."""

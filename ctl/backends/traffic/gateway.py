@@ -34,7 +34,7 @@ class Gateway:
         self._process = GatewayProcess(where, engine.name, self._command, self._port)
         self._turn = threading.Condition()
         self._known_port = 0
-        self._is_loaded = False
+        self._expected: Mapping[str, Routes] | None = None
         self._force = InForce()
         self._unwritten: dict[str, Routes] = {}
         self._written_at = -SPACING_S
@@ -72,7 +72,7 @@ class Gateway:
         return self._process.pid
 
     def routes(self) -> Mapping[str, Routes]:
-        if not self._is_loaded or self._book.has_moved():
+        if self._book.read() is not self._expected:
             with self._turn:
                 self._look_again()
         return self._force.routes
@@ -106,13 +106,16 @@ class Gateway:
         return self._unwritten.get(service) or self._book.read().get(service) or Routes(service=service)
 
     def _look_again(self) -> None:
-        """Take in what the book says since we last looked; what differs from what is in force is waited for."""
-        if self._is_loaded and not self._book.has_moved():
-            return
+        """Take in what the book says since we last did; what differs from what is in force is waited for.
+
+        Whoever reads the book in between (to write, to compare) may be the first to see what another process wrote: what counts is what was expected last.
+        """
         asked = self._book.read()
-        if not self._is_loaded:
+        if asked is self._expected:
+            return
+        if self._expected is None:
             self._force.begin(asked, self._ask_all())
-            self._is_loaded = True
+        self._expected = asked
         self._force.expect(asked)
         self._confirm_soon()
 

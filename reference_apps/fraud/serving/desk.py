@@ -7,11 +7,9 @@ event that any other instance judges the same.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from secrets import token_hex
 from time import monotonic
-from typing import TypeVar
 
 import msgspec
 
@@ -23,6 +21,7 @@ from reference_apps.fraud.features.spec import NOTHING
 from reference_apps.fraud.keeping import record
 from reference_apps.fraud.keeping.log import Appended, Item, Judged, Log
 from reference_apps.fraud.keeping.snapshots import Snapshots, edition
+from reference_apps.fraud.keeping.writer import Writer
 from reference_apps.fraud.model import Event, Listing, Verdict
 from reference_apps.fraud.models.scoring import Look
 from reference_apps.fraud.notes import Claim, Note, Switch
@@ -47,7 +46,6 @@ SNAPSHOT_S, SNAPSHOT_EVENTS = 10.0, 15_000
 SNAPSHOT = "fraud snapshot"
 CLOSE_S = 20.0
 
-Result = TypeVar("Result")
 log = logging.getLogger("fraud.desk")
 
 
@@ -72,7 +70,7 @@ class Desk:
         self.follower = Follower(self.log, self._snapshots)
         card = Card(name=instance, port=0, token=token_hex(16), edition=edition())
         self.circle = Circle(Members(folder / "members", card), self.follower, self._tell)
-        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fraud log")
+        self._writer = Writer(folder, instance)
         self._queue: asyncio.Queue[Job] = asyncio.Queue()
         self._judged: list[Judged] = []
         self._judging: dict[int, asyncio.Future[tuple[int, bytes]]] = {}
@@ -81,7 +79,7 @@ class Desk:
     async def open(self) -> None:
         """Join the others, replay what is to be owned, and begin to work."""
         began = monotonic()
-        await self.circle.join()
+        await asyncio.gather(self._writer.open(), self.circle.join())
         for work in (self._work, self._write_behind, self._look_after, self.circle.watch):
             self._spawn(work())
         log.info("serves: position %d, replayed in %.1f s", self.follower.position, monotonic() - began)
@@ -105,7 +103,7 @@ class Desk:
         except DatabaseFailed as error:
             log.error("the last snapshot was not written; the next start replays more: %s", error)
         await self.circle.part()
-        self._disk.shutdown()
+        await self._writer.close()
         self._snapshots.close()
         self.log.close()
 
@@ -162,7 +160,7 @@ class Desk:
             judged, self._judged = self._judged, []
             items = [job.item for job in batch]
             try:
-                appended = await self._on_disk(lambda items=items, judged=judged: self.log.append(items, judged))  # type: ignore[misc]
+                appended = await self._writer.append(items, judged)
                 self.follower.follow([(each.position, item) for each, item in zip(appended, items, strict=True)], self.instance)
             except DatabaseFailed as error:
                 self._judged = judged + self._judged
@@ -250,7 +248,7 @@ class Desk:
     async def _write_judged(self) -> None:
         judged, self._judged = self._judged, []
         try:
-            await self._on_disk(lambda: self.log.append((), judged))
+            await self._writer.append((), judged)
         except DatabaseFailed:
             self._judged = judged + self._judged
             raise
@@ -307,9 +305,6 @@ class Desk:
         task.set_name(name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def _on_disk(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._disk, work)
 
 
 def _is_same(known: Item, sent: Item) -> bool:

@@ -15,7 +15,7 @@ Hub = dict[str, int]
 """The accounts on one device or contact, with the event time of the first time."""
 
 
-class Ties(msgspec.Struct, frozen=True, array_like=True):
+class Ties(msgspec.Struct, gc=False, frozen=True, array_like=True):
     """An event's place in the graph, itself included. `sharing`: most other accounts on one of its devices and contacts; `ring`: accounts in its ring;
     `near`: other accounts within two hops, once for each hub; `bad_near`: those of them on the block list; `new_24h`: links made there in 24 h;
     `linked`: the accounts that this event was the first to link its own to."""

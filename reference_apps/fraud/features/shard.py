@@ -30,7 +30,7 @@ PLAIN = tuple((number, attrgetter(family.key, *family.distinct, "amount_fen")) f
 MANY = tuple((number, attrgetter(family.key, *family.distinct)) for number, family in enumerate(SPEC.families) if family.many)
 
 
-class Partial(msgspec.Struct, frozen=True, array_like=True):
+class Partial(msgspec.Struct, gc=False, frozen=True, array_like=True):
     """What a shard knows of one event. `slots`: bits of the slots it owned then; a family that it knows nothing of is None. `odd`: how odd the event is, in
     millionths, said by the owner of the graph; None: that is another one, or too little was seen yet."""
 

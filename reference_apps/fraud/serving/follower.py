@@ -5,7 +5,8 @@ Everything here is a function of the log. Snapshots only make a start shorter.
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from reference_apps.fraud.features.shard import ALL, Partial, Shard, merged
 from reference_apps.fraud.features.table import Packed
@@ -21,8 +22,7 @@ BREATH = 100
 PACKED_AT_ONCE = 60
 
 
-@dataclass(slots=True)
-class Known:
+class Known(msgspec.Struct, gc=False):
     """What is known of one event of the log: by whom it was taken in, the features of the owned slots, the rules that had been
     switched before it, and the judgement once it is made."""
 

@@ -9,10 +9,11 @@ from fastapi import FastAPI, Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from ctl.kit.answer import Answer
 from ctl.kit.database import DatabaseFailed
 from ctl.kit.fastapi_problems import answer_problems, problem_answer
 from ctl.kit.problem import Problem
-from ctl.kit.straight import Answer, Handler, Headers, Straight
+from ctl.kit.straight import Handler, Headers, Straight
 from reference_apps.fraud.door import bodies, views
 from reference_apps.fraud.door.bodies import ListingBody
 from reference_apps.fraud.keeping import record

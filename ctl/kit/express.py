@@ -113,7 +113,7 @@ class Express(HttpToolsProtocol):
     async def _answered(self, exchange: _Exchange) -> Answer | None:
         route, entered = exchange.route, tracing.enter(exchange.headers)
         try:
-            return await route.handler(exchange.headers, exchange.content)
+            return _whole(await route.handler(exchange.headers, exchange.content))
         except Problem as problem:
             return refusal(problem)
         except Exception as error:  # whatever a handler raises ends here: the caller gets an answer and the log the place
@@ -172,12 +172,16 @@ class Express(HttpToolsProtocol):
         await cycle.run_asgi(self.app)
 
 
-def _written(answer: Answer, keep_alive: bool) -> bytes:
-    """Return an answer as it goes over the wire."""
-    more = b""
-    for name, value in answer.headers:
+def _whole(answer: Answer | None) -> Answer | None:
+    """Return an answer whose headers keep to themselves. Raises ValueError."""
+    for name, value in answer.headers if answer else ():
         if BROKEN.search(name + value):
             raise ValueError(f"the header {name!r}: {value!r} would break the answer")
-        more += b"" if (name, value) == CLOSE else b"%b: %b\r\n" % (name, value)
+    return answer
+
+
+def _written(answer: Answer, keep_alive: bool) -> bytes:
+    """Return an answer as it goes over the wire."""
+    more = b"".join(b"%b: %b\r\n" % each for each in answer.headers if each != CLOSE) if answer.headers else b""
     more += b"" if keep_alive else b"connection: close\r\n"
     return b"%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n%b" % (STATUS_LINE[answer.status], answer.kind, len(answer.content), more, answer.content)

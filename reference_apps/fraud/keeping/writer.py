@@ -23,6 +23,13 @@ LATE_S = 15.0
 log = logging.getLogger("fraud.log")
 
 
+class ScribeGone(DatabaseFailed):
+    """The scribe died over an order, or did not answer: it may have been written or not."""
+
+    def __init__(self) -> None:
+        super().__init__("the log's writer has ended over it; the next order starts another")
+
+
 class Writer:
     """Writes to the log of a folder for one instance. Use it from one event loop."""
 
@@ -43,10 +50,15 @@ class Writer:
 
     async def append(self, items: Sequence[Item], judged: Iterable[Judged] = ()) -> list[Appended]:
         """Write items, and judgements of earlier ones, in one commit that is on the disk when this returns. What has an id that is there already is not written
-        again. Raises DatabaseFailed: nothing was written, unless the scribe died over it."""
+        again: so should the scribe die over it, it is done once more, unless an entry of a list, which has no id, is among it. Raises DatabaseFailed."""
         rows = [row_of(item, self._instance) for item in items]
-        line = self._line if self._line is not None and self._line.is_open else await self._open_line()
-        reply = await line.ask(scribe.ENCODER.encode(Order(rows, list(judged))))
+        order = scribe.ENCODER.encode(Order(rows, list(judged)))
+        try:
+            reply = await self._ask(order)
+        except ScribeGone:
+            if any(row[0] is None for row in rows):
+                raise
+            reply = await self._ask(order)
         if isinstance(reply, Failed):
             raise DatabaseFailed(reply.why)
         return [appended(row, *placed) for row, placed in zip(rows, reply.placed, strict=True)]
@@ -55,6 +67,10 @@ class Writer:
         """End the scribe once it has written everything."""
         async with self._starting:
             await self._end()
+
+    async def _ask(self, order: bytes) -> Done | Failed:
+        line = self._line if self._line is not None and self._line.is_open else await self._open_line()
+        return await line.ask(order)
 
     async def _open_line(self) -> "_Line":
         async with self._starting:
@@ -104,15 +120,15 @@ class _Line(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing()
 
     async def ask(self, order: bytes) -> Done | Failed:
-        """Send an order and wait for its reply. Raises DatabaseFailed when the scribe dies, or is silent for too long."""
+        """Send an order and wait for its reply. Raises ScribeGone, also when it is silent for too long."""
         if self._transport is None:
-            raise _gone()
+            raise ScribeGone()
         reply: asyncio.Future[Done | Failed] = asyncio.get_running_loop().create_future()
         self._waiting.append(reply)
         self._transport.write(scribe.framed(order))
         late = asyncio.get_running_loop().call_later(LATE_S, self._give_up)
         try:
-            return await asyncio.shield(reply)
+            return await reply
         finally:
             late.cancel()
 
@@ -137,13 +153,9 @@ class _Line(asyncio.Protocol):
         while self._waiting:
             waiting = self._waiting.popleft()
             if not waiting.done():
-                waiting.set_exception(_gone())
+                waiting.set_exception(ScribeGone())
 
     def _give_up(self) -> None:
         if self._transport is not None:
             log.error("the log's writer has not answered in %g s and is given up", LATE_S)
             self._transport.abort()
-
-
-def _gone() -> DatabaseFailed:
-    return DatabaseFailed("the log's writer has ended over it; the next order starts another")

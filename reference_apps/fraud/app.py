@@ -25,10 +25,12 @@ class App:
         self.people = People(folder)
         self.cases = CaseDesk(self.desk, folder, now)
         self.bench = Bench(self.cases, folder)
+        self._now = now
         self.door: Straight = web.build(self.desk, now, self._rooms)
 
     def _rooms(self, app: FastAPI) -> None:
         knock = callers.knock(self.people)
+        web.add_lists(app, self.desk, self._now, knock)
         casesweb.add_routes(app, self.cases, knock)
         tryingweb.add_routes(app, self.bench, knock)
 

@@ -9,16 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reference_apps.fraud.cases.model import Alert
-from reference_apps.fraud.model import Family
+from reference_apps.fraud.model import Family, Verdict
 
 SHARED = (Family.DEVICE, Family.PHONE, Family.CONTACT, Family.ADDRESS)
 MOST_ROWS = 12
 """So many accounts, and as many things that they share, are still read at a glance."""
 ROUNDS = 6
 
-WIDTH, PILL, ROW, TALL, TOP = 720, 270, 36, 28, 30
+WIDTH, PILL, ROW, TOP = 600, 230, 36, 30
 LEFT, RIGHT = 4, WIDTH - PILL - 4
-MOST_CELLS = 24
+MOST_CELLS = 20
 """How much of a name is shown, in narrow characters; the whole one is the title."""
 
 Key = tuple[str, str]
@@ -39,9 +39,12 @@ class Pill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawing:
-    """What is drawn. `lines` are paths; `more_*`: what was left out; `said`: the drawing in words."""
+    """What is drawn. `y` of a pill is its middle; `lines` are paths; `more_*`: what was left out; `said`: the drawing in words."""
 
+    width: int
     height: int
+    pill: int
+    right: int
     pills: tuple[Pill, ...]
     lines: tuple[str, ...]
     accounts: int
@@ -67,7 +70,10 @@ def draw(alerts: Sequence[Alert]) -> Drawing:
     pills += [_thing(key, len(ties[key]), y) for key, y in zip(keys, right, strict=True)]
     lines = [_line(left[accounts.index(name)], y) for key, y in zip(keys, right, strict=True) for name in ties[key] if name in accounts]
     return Drawing(
+        width=WIDTH,
         height=height,
+        pill=PILL,
+        right=RIGHT,
         pills=tuple(pills),
         lines=tuple(lines),
         accounts=len(strictest),
@@ -127,7 +133,7 @@ def _rows(count: int, height: int) -> list[int]:
 
 
 def _account(name: str, verdict: int, y: int) -> Pill:
-    kind, mark, word = ("block", "✖", "blocked") if verdict >= 3 else ("review", "▲", "to be reviewed")
+    kind, mark, word = ("block", "✖", "blocked") if verdict >= Verdict.BLOCK else ("review", "▲", "to be reviewed")
     return Pill(kind=kind, mark=mark, label=shortened(name), said=f"account {name}, {word}", x=LEFT, y=y)
 
 

@@ -1,6 +1,7 @@
 """The queue of cases: filtered, in one order, by pages that go on where the one before ended whatever came in between. Pure."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -41,8 +42,9 @@ class Found:
 
 def look(book: Book, wish: Wish) -> Found:
     """Return a page, with what all pages of the wish come to: cases, those held at `at_ms`, the amount at risk."""
-    ranked = sorted(((place_of(book, case, wish.severe), case) for case in book.kept.cases.values() if _fits(book, case, wish)), key=lambda each: each[0])
-    before = sum(bool(wish.after) and place <= wish.after for place, _ in ranked)
+    ranked = [(_place(case, book.alerts(case), wish.severe), case) for case in book.kept.cases.values() if _fits(book, case, wish)]
+    ranked.sort(key=lambda each: each[0])
+    before = bisect_right(ranked, wish.after, key=lambda each: each[0]) if wish.after else 0
     shown = ranked[before : before + wish.limit]
     return Found(
         cases=tuple(case for _, case in shown),
@@ -50,7 +52,7 @@ def look(book: Book, wish: Wish) -> Found:
         before=before,
         total=len(ranked),
         held=sum(_held(case, wish.at_ms) for _, case in ranked),
-        at_risk_fen=sum(at_risk_fen(book.alerts(case)) for _, case in ranked),
+        at_risk_fen=-sum(place[1] for place, _ in ranked) if wish.severe else sum(at_risk_fen(book.alerts(case)) for _, case in ranked),
     )
 
 
@@ -62,10 +64,11 @@ def page(book: Book, wish: Wish) -> tuple[list[Case], Place | None]:
 
 def place_of(book: Book, case: Case, severe: bool) -> Place:
     """Return where a case stands: by its number, or by its strictest verdict and the amount at risk."""
-    if not severe:
-        return (case.id,)
-    alerts = book.alerts(case)
-    return -max((alert.verdict for alert in alerts), default=0), -at_risk_fen(alerts), case.id
+    return _place(case, book.alerts(case), severe)
+
+
+def _place(case: Case, alerts: Sequence[Alert], severe: bool) -> Place:
+    return (-max([alert.verdict for alert in alerts], default=0), -at_risk_fen(alerts), case.id) if severe else (case.id,)
 
 
 def written(place: Place | None) -> str | None:
@@ -84,7 +87,7 @@ def read(after: str, severe: bool) -> Place:
 
 def at_risk_fen(alerts: Sequence[Alert]) -> int:
     """Return the sum of the alerts' amounts."""
-    return sum(alert.amount_fen for alert in alerts)
+    return sum([alert.amount_fen for alert in alerts])
 
 
 def _held(case: Case, at_ms: int) -> bool:

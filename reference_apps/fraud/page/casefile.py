@@ -90,7 +90,7 @@ def show(book: Book, case: Case, seen: Seen, *, begin: int = 0, before: Before |
     """Return a case with everything on it; alerts from the `begin`-th on. `before`: what was seen already is not marked as new."""
     alerts = book.alerts(case)
     timely = sorted(alerts, key=lambda alert: (alert.at_ms, alert.position))
-    begin = begin if 0 <= begin < len(timely) else 0
+    begin = _begin(timely, begin, before)
     keys = [key for key in views.entities(alerts) if key["alerts"] > 1 and key["family"] != Family.ACCOUNT]
     applications = views.applications(alerts)
     return {
@@ -117,6 +117,13 @@ def show(book: Book, case: Case, seen: Seen, *, begin: int = 0, before: Before |
         **_may(case, seen),
         "decision": _decision(case, seen),
     }
+
+
+def _begin(timely: Sequence[Alert], begin: int, before: Before | None) -> int:
+    """Return from which alert on a page shows them: as asked, or so that the first new one is among them."""
+    if before is not None:
+        begin = next((at for at, alert in enumerate(timely) if alert.position > before.position), 0) // A_PAGE * A_PAGE
+    return begin if 0 <= begin < len(timely) else 0
 
 
 def _headline(alerts: Sequence[Alert]) -> str:

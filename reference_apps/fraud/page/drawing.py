@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from reference_apps.fraud.cases.model import Alert
 from reference_apps.fraud.model import Family, Verdict
 
-SHARED = (Family.DEVICE, Family.PHONE, Family.CONTACT, Family.ADDRESS)
+SHARED = tuple(family.value for family in (Family.DEVICE, Family.PHONE, Family.CONTACT, Family.ADDRESS))
 MOST_ROWS = 12
 """So many accounts, and as many things that they share, are still read at a glance."""
 ROUNDS = 6
@@ -61,7 +61,7 @@ def draw(alerts: Sequence[Alert]) -> Drawing:
     uses = _uses(alerts)
     shared = {key: accounts for key, accounts in uses.items() if len(accounts) > 1}
     ties = shared or uses
-    keys = sorted(ties, key=lambda key: (-len(ties[key]), SHARED.index(Family(key[0])), key[1]))[:MOST_ROWS]
+    keys = sorted(ties, key=lambda key: (-len(ties[key]), SHARED.index(key[0]), key[1]))[:MOST_ROWS]
     accounts = _chosen(tuple(strictest), ties, keys)
     accounts, keys = _ordered(accounts, keys, ties)
     height = TOP + ROW * max(len(accounts), len(keys), 1)
@@ -98,8 +98,8 @@ def _uses(alerts: Sequence[Alert]) -> dict[Key, tuple[str, ...]]:
     found: dict[Key, dict[str, None]] = {}
     for alert in alerts:
         for family in SHARED:
-            for value in alert.keys.get(family.value, ()):
-                found.setdefault((family.value, value), {})[alert.account] = None
+            for value in alert.keys.get(family, ()):
+                found.setdefault((family, value), {})[alert.account] = None
     return {key: tuple(accounts) for key, accounts in found.items()}
 
 
@@ -153,8 +153,8 @@ def _said(accounts: int, shared: Mapping[Key, Sequence[str]]) -> str:
     who = f"{accounts} accounts" if accounts > 1 else "One account"
     if not shared:
         return f"{who}; no two alerts of different accounts name the same device, phone, contact or address."
-    found = [(family, [len(on) for (of, _), on in shared.items() if of == family.value]) for family in SHARED]
-    counted = ", ".join(f"{len(sizes)} {plural(family.value, len(sizes))} (up to {max(sizes)} accounts on one)" for family, sizes in found if sizes)
+    found = [(family, [len(on) for (of, _), on in shared.items() if of == family]) for family in SHARED]
+    counted = ", ".join(f"{len(sizes)} {plural(family, len(sizes))} (up to {max(sizes)} accounts on one)" for family, sizes in found if sizes)
     return f"{who} share {counted}."
 
 

@@ -150,9 +150,9 @@ def _line(left: int, right: int) -> str:
 
 
 def _said(accounts: int, shared: Mapping[Key, Sequence[str]]) -> str:
-    who = f"{accounts} accounts" if accounts > 1 else "One account"
+    who = f"{accounts} accounts" if accounts > 1 else "One account, and what its alerts name."
     if not shared:
-        return f"{who}; no two alerts of different accounts name the same device, phone, contact or address."
+        return f"{who}; none of their alerts name the same device, phone, contact or address." if accounts > 1 else who
     found = [(family, [len(on) for (of, _), on in shared.items() if of == family]) for family in SHARED]
     counted = ", ".join(f"{len(sizes)} {plural(family, len(sizes))} (up to {max(sizes)} accounts on one)" for family, sizes in found if sizes)
     return f"{who} share {counted}."

@@ -114,11 +114,11 @@ class ListingBody(BaseModel):
     ttl_s: Annotated[StrictInt, Field(ge=0, le=10 * 365 * 86_400)]
     reason: Annotated[str, Field(min_length=1, max_length=500)]
 
-    def to_listing(self, now: datetime) -> Listing:
-        """Return the entry, in force from `now` on. Raises Problem (422)."""
+    def to_listing(self, now: datetime, by: str) -> Listing:
+        """Return the entry as `by` makes it, in force from `now` on. Raises Problem (422)."""
         begin = milliseconds(now)
         value = network_of(self.value.partition("/")[0]) if self.family is Family.IP else self.value
-        return Listing(kind=self.list, family=self.family, value=value, from_ms=begin, until_ms=begin + self.ttl_s * 1000, reason=self.reason)
+        return Listing(kind=self.list, family=self.family, value=value, from_ms=begin, until_ms=begin + self.ttl_s * 1000, reason=f"{self.reason}, by {by}")
 
 
 def milliseconds(at: datetime) -> int:

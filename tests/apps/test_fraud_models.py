@@ -62,7 +62,7 @@ def test_without_a_required_input_there_is_no_score(name: str) -> None:
 
 
 def test_every_input_is_read_by_a_model() -> None:
-    read = {field for model in MODELS for sign in model.signs for field in Evidence.__struct_fields__ if f"e.{field}" in sign.strength}
+    read = {field for model in MODELS for sign in model.signs for field in Evidence.__struct_fields__ if f"e.{field}" in sign.expression}
     assert read | {field for model in MODELS for field in model.required} >= set(Evidence.__struct_fields__)
     assert set(SAMPLES) == set(NAMES)
     for model in MODELS:

@@ -109,7 +109,8 @@ class Shard:
 
     def late_ms(self, event: Event) -> int:
         """Return how far an event that is next in the log lies behind the watermark; 0: it does not."""
-        return max(0, self.newest - LATENESS_MS - event.at_ms)
+        late = self.newest - LATENESS_MS - event.at_ms
+        return late if late > 0 else 0
 
     def _many(self, position: int, keys: Iterable[str], number: int, table: Table[KeyState], entry: Entry) -> Figures | None:
         """Return the highest of each figure over the owned keys; None when none of them is owned."""

@@ -82,14 +82,15 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What is in force. `id` is the hash of its `text`; `rules` stand in the order of their ids, `holding` says which of them hold."""
+    """What is in force. `id` is the hash of its `text`; `rules` stand in the order of their ids, `holding` says which of them hold; `is_reached`
+    whether any of the sums is at its typology's step-up."""
 
     id: str
     text: str
     required: Mapping[str, frozenset[int]]
     typologies: tuple[Typology, ...]
     sums: Callable[[Sequence[int]], tuple[int, ...]]
-    floors: tuple[int, ...]
+    is_reached: Callable[[Sequence[int]], bool]
     rules: tuple[Rule, ...]
     holding: Holding
 
@@ -118,7 +119,7 @@ def build(text: str) -> Policy:
         required=_required(told["kinds"]),
         typologies=typologies,
         sums=_sums(typologies),
-        floors=tuple(typology.step_up for typology in typologies),
+        is_reached=_is_reached(typologies),
         rules=rules,
         holding=_holding(rules),
     )
@@ -223,10 +224,21 @@ def _holding(rules: Sequence[Rule]) -> Holding:
 
 def _sums(typologies: Sequence[Typology]) -> Callable[[Sequence[int]], tuple[int, ...]]:
     """Return all weighted sums as one function of the models' millionths."""
-    sums = [" + ".join(f"{weight!r} * m[{number}]" for number, weight in typology.weights) for typology in typologies]
-    rounded = ", ".join(f"int({each} + 0.5)" for each in sums)
+    rounded = ", ".join(f"int({_sum(typology)})" for typology in typologies)
     made: Callable[[Sequence[int]], tuple[int, ...]] = eval(f"lambda m: ({rounded},)", {"int": int, "__builtins__": {}})
     return made
+
+
+def _is_reached(typologies: Sequence[Typology]) -> Callable[[Sequence[int]], bool]:
+    """Return a function of the models' millionths that only says whether any typology needs to be looked at: nearly always none does."""
+    reached = " or ".join(f"{_sum(typology)} >= {typology.step_up}" for typology in typologies)
+    made: Callable[[Sequence[int]], bool] = eval(f"lambda m: {reached or False}", {"__builtins__": {}})
+    return made
+
+
+def _sum(typology: Typology) -> str:
+    """Return a sum in millionths, a half above it: what it is cut to is what it is rounded to."""
+    return " + ".join([*(f"{weight!r} * m[{number}]" for number, weight in typology.weights), "0.5"])
 
 
 def _all_facts() -> tuple[dict[str, str], frozenset[str], dict[str, Any], dict[str, type]]:

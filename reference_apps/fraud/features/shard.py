@@ -5,7 +5,6 @@ same, so an owner too many does no harm.
 """
 
 from collections.abc import Callable, Iterable
-from operator import attrgetter
 from typing import Any
 from zlib import crc32
 
@@ -14,6 +13,7 @@ import msgspec
 from reference_apps.fraud.features import graph, oddness
 from reference_apps.fraud.features.graph import Hub, Marks, Rings, Ties
 from reference_apps.fraud.features.keystate import Figures, KeyState
+from reference_apps.fraud.features.moving import Entry
 from reference_apps.fraud.features.spec import FAMILIES, LATENESS_MS, NOTHING, SPEC
 from reference_apps.fraud.features.table import Packed, Table, no_store
 from reference_apps.fraud.features.trees import Forest
@@ -26,8 +26,16 @@ ALL = (1 << (SLOTS + 1)) - 1
 GRAPH_BIT = 1 << GRAPH_SLOT
 BEFORE_ALL = -(2**62)
 
-PLAIN = tuple((number, attrgetter(family.key, *family.distinct, "amount_fen")) for number, family in enumerate(SPEC.families) if not family.many)
-MANY = tuple((number, attrgetter(family.key, *family.distinct)) for number, family in enumerate(SPEC.families) if family.many)
+
+def _keyed() -> Callable[[Event], tuple[tuple[Any, Entry], ...]]:
+    """Return what reads, for each family, an event's key (of a family with `many`: its keys) and the event as that key sees it."""
+    read = (f"(e.{family.key}, (e.at_ms, e.amount_fen, e.{family.distinct[0]}, e.{family.distinct[1]}))" for family in SPEC.families)
+    made: Callable[[Event], tuple[tuple[Any, Entry], ...]] = eval(f"lambda e: ({', '.join(read)},)", {"__builtins__": {}})
+    return made
+
+
+KEYED = _keyed()
+IS_MANY = tuple(family.many for family in SPEC.families)
 
 
 class Partial(msgspec.Struct, gc=False, frozen=True, array_like=True):
@@ -64,19 +72,25 @@ class Shard:
         """Take in the next event of the log and return what is known of it, itself included. What a key was shown before is not counted again."""
         figures: list[Figures | None] = [None] * len(FAMILIES)
         tables = self._tables.get(event.kind) or self._new_tables(event.kind)
-        at, slots = event.at_ms, self.slots
-        for number, read in PLAIN:
-            key, first, second, amount = read(event)
+        at, slots, number = event.at_ms, self.slots, -1
+        for key, entry in KEYED(event):
+            number += 1
             if not key:
                 figures[number] = NOTHING
-            elif slots == ALL or slots >> slot_of(FAMILIES[number], key) & 1:
+                continue
+            if IS_MANY[number]:
+                if len(key) > 1:
+                    figures[number] = self._many(position, dict.fromkeys(key), number, tables[number], entry)
+                    continue
+                (key,) = key
+            if slots == ALL or slots >> slot_of(FAMILIES[number], key) & 1:
                 table = tables[number]
-                state = table.young.get(key) or table.recall(key)
+                state = table.young.get(key)
+                if state is None:
+                    state = table.recall(key)
                 if state.seen < position:
                     state.seen = position
-                    figures[number] = state.observe((at, amount, first, second))
-        for number, read_many in MANY:
-            figures[number] = self._many(position, event, number, read_many)
+                    figures[number] = state.observe(entry)
         ties = self._ties(event) if slots & GRAPH_BIT else None
         odd = oddness.observe(self._forests, position, event, ties) if ties is not None else None
         self.applied = position
@@ -95,21 +109,18 @@ class Shard:
 
     def late_ms(self, event: Event) -> int:
         """Return how far an event that is next in the log lies behind the watermark; 0: it does not."""
-        return max(0, self.newest - LATENESS_MS - event.at_ms)
+        late = self.newest - LATENESS_MS - event.at_ms
+        return late if late > 0 else 0
 
-    def _many(self, position: int, event: Event, number: int, read: Callable[[Event], Any]) -> Figures | None:
+    def _many(self, position: int, keys: Iterable[str], number: int, table: Table[KeyState], entry: Entry) -> Figures | None:
         """Return the highest of each figure over the owned keys; None when none of them is owned."""
-        keys, first, second = read(event)
-        if not keys:
-            return NOTHING
         highest: Figures | None = None
-        table = self._tables[event.kind][number]
-        for key in keys if len(keys) == 1 else dict.fromkeys(keys):
+        for key in keys:
             if self.slots == ALL or self.slots >> slot_of(FAMILIES[number], key) & 1:
                 state = table.touch(key)
                 if state.seen < position:
                     state.seen = position
-                    found = state.observe((event.at_ms, event.amount_fen, first, second))
+                    found = state.observe(entry)
                     highest = found if highest is None else tuple(map(max, highest, found))
         return highest
 

@@ -114,9 +114,10 @@ def compiled(steps: Sequence[str], result: str) -> Callable[[Event, Sequence[Fig
 
 
 def _said(sign: Sign, look: Look, strength: float) -> str:
-    """Return the sign's words with its raw value: what the event says where it reads a field, else its strength."""
+    """Return the sign's words with its raw value: what the event says where it reads a field, else its strength. `ring` is how many accounts hang together."""
     raw = getattr(look.event, sign.field) if sign.field else strength
-    return sign.words.format(value=f"{raw:.10g}" if isinstance(raw, int | float) and not isinstance(raw, bool) else raw)
+    value = f"{raw:.10g}" if isinstance(raw, int | float) and not isinstance(raw, bool) else raw
+    return sign.words.format(value=value, ring=look.ties.ring)
 
 
 def figure(words: str, weight: float, family: str, window: str, name: str, *, free: int = 0, full: int = 0) -> Sign:

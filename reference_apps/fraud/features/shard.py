@@ -12,9 +12,9 @@ import msgspec
 
 from reference_apps.fraud.features import graph, oddness
 from reference_apps.fraud.features.graph import Hub, Marks, Rings, Ties
-from reference_apps.fraud.features.keystate import Figures, KeyState
+from reference_apps.fraud.features.keystate import Figures, KeyState, alone
 from reference_apps.fraud.features.moving import Entry
-from reference_apps.fraud.features.spec import FAMILIES, LATENESS_MS, NOTHING, SPEC
+from reference_apps.fraud.features.spec import FAMILIES, LATENESS_MS, NOTHING, SPEC, WINDOWS
 from reference_apps.fraud.features.table import Packed, Table, no_store
 from reference_apps.fraud.features.trees import Forest
 from reference_apps.fraud.model import Event, Listing
@@ -69,28 +69,37 @@ class Shard:
         self.links: list[tuple[str, str]] = []
 
     def apply(self, position: int, event: Event) -> Partial:
-        """Take in the next event of the log and return what is known of it, itself included. What a key was shown before is not counted again."""
-        figures: list[Figures | None] = [None] * len(FAMILIES)
+        """Take in the next event of the log and return what is known of it, itself included. What a key was shown before is not counted again.
+
+        Long for a function, as it goes through seven keys for each event: an only contact, and a key that is new, are seen to without another call.
+        """
+        at, amount, slots, number = event.at_ms, event.amount_fen, self.slots, -1
+        first_time = (1, amount, amount, 1, 1) * WINDOWS
+        figures: list[Figures | None] = []
         tables = self._tables.get(event.kind) or self._new_tables(event.kind)
-        at, slots, number = event.at_ms, self.slots, -1
         for key, entry in KEYED(event):
             number += 1
+            found: Figures | None = None
             if not key:
-                figures[number] = NOTHING
-                continue
-            if IS_MANY[number]:
-                if len(key) > 1:
-                    figures[number] = self._many(position, dict.fromkeys(key), number, tables[number], entry)
-                    continue
-                (key,) = key
-            if slots == ALL or slots >> slot_of(FAMILIES[number], key) & 1:
-                table = tables[number]
-                state = table.young.get(key)
-                if state is None:
-                    state = table.recall(key)
-                if state.seen < position:
-                    state.seen = position
-                    figures[number] = state.observe(entry)
+                found = NOTHING
+            elif IS_MANY[number] and len(key) > 1:
+                found = self._many(position, dict.fromkeys(key), number, tables[number], entry)
+            else:
+                if IS_MANY[number]:
+                    key = key[0]
+                if slots == ALL or slots >> slot_of(FAMILIES[number], key) & 1:
+                    table = tables[number]
+                    state = table.young.get(key)
+                    if state is None:
+                        state = table.recall(key)
+                    if state.seen < position:
+                        state.seen = position
+                        if state.entries:
+                            found = state.observe(entry)
+                        else:
+                            state.entries.append(entry)
+                            found = first_time if entry[2] and entry[3] else alone(entry)
+            figures.append(found)
         ties = self._ties(event) if slots & GRAPH_BIT else None
         odd = oddness.observe(self._forests, position, event, ties) if ties is not None else None
         self.applied = position

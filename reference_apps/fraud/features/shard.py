@@ -14,7 +14,7 @@ from reference_apps.fraud.features import graph, oddness
 from reference_apps.fraud.features.graph import Hub, Marks, Rings, Ties
 from reference_apps.fraud.features.keystate import Figures, KeyState, alone
 from reference_apps.fraud.features.moving import Entry
-from reference_apps.fraud.features.spec import FAMILIES, LATENESS_MS, NOTHING, SPEC, WINDOWS
+from reference_apps.fraud.features.spec import DAY_MS, FAMILIES, LATENESS_MS, NOTHING, SPEC, WINDOWS
 from reference_apps.fraud.features.table import Packed, Table, no_store
 from reference_apps.fraud.features.trees import Forest
 from reference_apps.fraud.model import Event, Listing
@@ -142,6 +142,9 @@ class Shard:
             if not hub:
                 hub[account] = at
                 fresh += 1
+                continue
+            if len(hub) == 1 and account in hub:  # nobody else is on it
+                fresh += at - DAY_MS < hub[account] <= at
                 continue
             anchor = graph.link(hub, account, at)
             if anchor is not None:

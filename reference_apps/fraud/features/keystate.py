@@ -13,7 +13,7 @@ import msgspec
 from reference_apps.fraud.features.moving import FIRST, HIGH, SECOND, Entry, Rolling, plain, values
 from reference_apps.fraud.features.panes import Pane, Values, rolled, size, united_size
 from reference_apps.fraud.features.sketch import Sketch
-from reference_apps.fraud.features.spec import DAY_MS, EXACT_DAYS, LENGTHS_MS, LONG_DAYS, PANE_DAYS, SHORT_DAYS, WIDTH, WINDOWS
+from reference_apps.fraud.features.spec import DAY_MS, EXACT_DAYS, LENGTHS_MS, PANE_DAYS, WIDTH, WINDOWS
 
 EXACT = len(LENGTHS_MS)
 REACHES_MS = (*LENGTHS_MS, 2**62)
@@ -127,8 +127,7 @@ class KeyState(msgspec.Struct, eq=False, gc=False):
             self._rolling = None
         panes[day].add(*entry[1:])
         found = list(itself[: 5 * len(LENGTHS_MS)])
-        for days in (SHORT_DAYS, LONG_DAYS):
-            pane = rolled(panes, day, days)
+        for pane in rolled(panes, day):
             found += (pane.count, pane.total, pane.peak, size(pane.first), size(pane.second))
         return tuple(found)
 
@@ -157,7 +156,7 @@ class KeyState(msgspec.Struct, eq=False, gc=False):
         if not self.panes:
             return NEVER
         if self._days is None or self._days[0] != day:
-            self._days = day, (rolled(self.panes, day, SHORT_DAYS), rolled(self.panes, day, LONG_DAYS))
+            self._days = day, rolled(self.panes, day)
         return self._days[1]
 
     def pack(self) -> bytes:

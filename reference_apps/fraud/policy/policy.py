@@ -1,6 +1,7 @@
 """The policy: typologies and rules as data, checked when they are read. A policy that contradicts itself does not start.
 
 Whoever adds tooling for rules reads the text, changes a rule's `state`, and builds the policy anew: nothing else knows where it comes from.
+All rules together are one function: plain ones as Python (`policy/plain.py`), any other by the engine.
 """
 
 import re

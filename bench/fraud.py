@@ -6,7 +6,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.frauding import Instance, answer_times_ms, lay_down, life
+from bench.frauding import Instance, answer_times_ms, life
+from bench.laying import lay_down
 from bench.report import Report, percentile
 from reference_apps.fraud.policy import policy
 from reference_apps.fraud.serving.replay import replay

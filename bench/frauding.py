@@ -111,7 +111,7 @@ class Instance:
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGTERM)
-        self._process.wait(60)
+        self._process.wait(180)
 
 
 def answer_times_ms(ports: list[int], rate: int, seconds: float, *, seed: int) -> list[float]:

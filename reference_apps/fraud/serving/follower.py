@@ -4,7 +4,9 @@ Everything here is a function of the log. Snapshots only make a start shorter.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from reference_apps.fraud.features.shard import ALL, GRAPH_BIT, Partial, Shard, merged
@@ -61,6 +63,10 @@ class Follower:
 
     async def begin(self, slots: int) -> None:
         """Start with these slots: read their last snapshot, and replay the log from there to its end."""
+        with _uncollected():
+            await self._begin(slots)
+
+    async def _begin(self, slots: int) -> None:
         mark = self._snapshots.mark(slots)
         await self._find_floor(mark.position)
         self._shard = await self._shard_at(mark, slots)
@@ -202,3 +208,16 @@ def _apply(shard: Shard, row: Row, found: dict[int, Partial], floor: int) -> Non
 def is_whole(partial: Partial) -> bool:
     """Return whether all slots are in it."""
     return partial.slots == ALL
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Let the garbage collector be: what a start makes stays, and to look through it again and again takes half of the start."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_on:
+            gc.enable()

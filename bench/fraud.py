@@ -1,5 +1,6 @@
 """Fraud: what models are worth on towns they were not set by, events a second, answers over HTTP at a steady rate, and the start with a long log."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ from pathlib import Path
 from bench.frauding import Instance, answer_times_ms, life
 from bench.laying import UNSAVED, lay_down
 from bench.report import Report, percentile
+from reference_apps.fraud.__main__ import LOOK_FOR_GARBAGE
 from reference_apps.fraud.policy import policy
 from reference_apps.fraud.serving.replay import replay
 from reference_apps.fraud.simulating import measuring
@@ -21,6 +23,7 @@ GOAL_LOG = 10_000_000
 
 def run(report: Report) -> None:
     """Measure all four; the long log has a million events unless BENCH_FRAUD_EVENTS says otherwise: laying down ten million takes a quarter of an hour."""
+    gc.set_threshold(*LOOK_FOR_GARBAGE)  # as instances run
     report.at_least("events, features and eleven models, one process", _events_a_second(), 15_000, "events/s")
     _worth(report)
     folder = Path(tempfile.mkdtemp(prefix="fraud-"))

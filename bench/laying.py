@@ -8,7 +8,7 @@ import itertools
 import multiprocessing
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from math import ceil
@@ -21,9 +21,8 @@ from reference_apps.fraud.cases import reading
 from reference_apps.fraud.cases.book import Book
 from reference_apps.fraud.features import oddness
 from reference_apps.fraud.features.graph import Ties
-from reference_apps.fraud.features.keystate import Figures, KeyState
-from reference_apps.fraud.features.moving import Entry
-from reference_apps.fraud.features.shard import GRAPH_BIT, MANY, PLAIN, SLOTS, Shard
+from reference_apps.fraud.features.keystate import KeyState
+from reference_apps.fraud.features.shard import GRAPH_BIT, IS_MANY, KEYED, SLOTS, Shard
 from reference_apps.fraud.features.spec import FAMILIES, NOTHING
 from reference_apps.fraud.keeping import record
 from reference_apps.fraud.keeping.log import ENCODER, JUDGE, NOTABLE, SCHEMA
@@ -42,15 +41,6 @@ LOG = "INSERT INTO log (position, event_id, taken_by, content) VALUES (?, ?, 'fr
 LINK = "INSERT OR IGNORE INTO links (one, other) VALUES (?, ?)"
 STATE = "INSERT INTO states (name, key, position, content) VALUES (?, ?, ?, ?)"
 PASSED = Judgement(Verdict.PASS, (20_000,) * 11, ())
-
-
-class Silent(KeyState):
-    """A key that is not asked for its windows: it only takes in, and holds the same in the end."""
-
-    __slots__ = ()
-
-    def _walk(self, entry: Entry, end: int) -> Figures:
-        return NOTHING
 
 
 def lay_down(folder: Path, count: int, *, unsaved: int = UNSAVED) -> None:
@@ -121,28 +111,27 @@ def _judged(ties: Ties) -> bytes:
 def _lay_windows(folder: Path, events: Life, saved: int, *, kinds: Sequence[str]) -> None:
     """Write the snapshot of these kinds' windows: a kind at a time, and of one with very many events some of the families."""
     gc.disable()
-    families = [(number, read, False) for number, read in PLAIN] + [(number, read, True) for number, read in MANY]
     for kind in kinds:
         numbers = [number for number in range(saved) if KINDS[number % len(KINDS)] == kind]
-        parts = min(len(families), ceil(len(numbers) / AT_ONCE))
+        parts = min(len(FAMILIES), ceil(len(numbers) / AT_ONCE))
         for part in range(parts):
-            tables = [(*family, dict[str, list[Any]]()) for family in families[part::parts]]
+            tables = {number: dict[str, list[Any]]() for number in range(part, len(FAMILIES), parts)}
             for number in numbers:
                 _gather(number + 1, events[number], tables)
             with _bulk(folder / f"features-{edition()}.db") as connection:
-                for number, _, _, held in tables:
+                for number, held in tables.items():
                     states = list(_states(f"{kind}|{FAMILIES[number]}", held, saved))
                     connection.execute("BEGIN IMMEDIATE")
                     connection.executemany(STATE, states)
                     connection.execute("COMMIT")
 
 
-def _gather(position: int, event: Event, tables: Iterable[tuple[int, Callable[[Event], Any], bool, dict[str, list[Any]]]]) -> None:
+def _gather(position: int, event: Event, tables: Mapping[int, dict[str, list[Any]]]) -> None:
     """Put an event to each of its keys, with the position of the last one in front."""
-    for _, read, is_many, held in tables:
-        keys, first, second, *_ = read(event)
-        entry = (event.at_ms, event.amount_fen, first, second)
-        for key in dict.fromkeys(keys) if is_many else (keys,):
+    keyed = KEYED(event)
+    for number, held in tables.items():
+        keys, entry = keyed[number]
+        for key in dict.fromkeys(keys) if IS_MANY[number] else (keys,):
             found = held.get(key)
             if found is None:
                 held[key] = [position, entry]
@@ -154,10 +143,10 @@ def _gather(position: int, event: Event, tables: Iterable[tuple[int, Callable[[E
 def _states(name: str, held: dict[str, list[Any]], saved: int) -> Iterator[tuple[str, str, int, bytes]]:
     for key in sorted(held):
         seen, *entries = held.pop(key)
-        state = Silent()
+        state = KeyState()
         state.seen = seen
         for entry in entries:
-            state.observe(entry)
+            state.take_in(entry)
         yield name, key, saved, state.pack()
 
 

@@ -2,12 +2,13 @@
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from http import HTTPStatus
 from time import monotonic
 from typing import Any
 
 from ctl.kit import metrics, tracing
+from ctl.kit.answer import JSON, PROBLEM, Answer
 from ctl.kit.life import Life
 
 log = logging.getLogger("ctl.kit")
@@ -20,7 +21,6 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 UNPROCESSED = (b"x-msxf-unprocessed", b"1")
 CLOSE = (b"connection", b"close")
-JSON, PROBLEM = b"application/json", b"application/problem+json"
 UNMATCHED = "unmatched"
 
 
@@ -29,29 +29,30 @@ class Door:
 
     def __init__(self, app: App, life: Life, *, instance: str = "") -> None:
         self._name = ((b"x-msxf-instance", instance.encode()),) if instance else ()
-        self._app = app
-        self._life = life
-        self._figures = metrics.RequestFigures(lambda: life.in_flight)
+        self.app = app
+        self.life = life
+        self.figures = metrics.RequestFigures(lambda: life.in_flight)
         self._own = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._metrics}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         own = self._own.get(scope["path"])
         if own is not None:
             await own(send)
             return
-        life, began = self._life, monotonic()
+        life, began = self.life, monotonic()
         life.last_request_at = began
         if not life.is_open and not await life.may_enter():
-            await self._turn_away(send)
+            self.figures.turned_away()
+            await _send(send, self.turned_away())
             return
         life.in_flight += 1
         answering = Answering(send)
         entered = tracing.enter(scope["headers"])
         try:
-            await self._app(scope, receive, answering)
+            await self.app(scope, receive, answering)
             if answering.held:
                 await answering.let_go()
         except Exception as error:  # whatever an app raises ends here: the caller gets an answer and the log the place
@@ -62,31 +63,35 @@ class Door:
 
     def _count(self, answering: "Answering", scope: Scope, seconds: float) -> None:
         if answering.was_turned_away:
-            self._figures.turned_away()
+            self.figures.turned_away()
         else:
             code = answering.status or 500
-            self._figures.record(code, route_of(scope, code), seconds)
+            self.figures.record(code, route_of(scope, code), seconds)
 
     async def _failed(self, error: Exception, trace: tracing.Trace, scope: Scope, answering: "Answering") -> None:
         has_begun, answering.status = answering.has_begun, 500
         if has_begun:  # too late for another answer: the server breaks the connection off and logs the error
             raise error
         log.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
-        detail = "The service failed on this request; its log has the reason under this trace."
         answering.held = []
-        await respond(answering.send, 500, problem(500, detail, trace=trace.trace_id), kind=PROBLEM)
+        await _send(answering.send, self.failure(trace))
 
-    async def _turn_away(self, send: Send) -> None:
-        self._figures.turned_away()
-        is_going = self._life.is_going
+    def failure(self, trace: tracing.Trace) -> Answer:
+        """Return the answer when an app failed."""
+        detail = "The service failed on this request; its log has the reason under this trace."
+        return Answer(500, _json(problem(500, detail, trace=trace.trace_id)), PROBLEM)
+
+    def turned_away(self) -> Answer:
+        """Return the answer to a request that may not enter."""
+        is_going = self.life.is_going
         detail = "Not processed: this instance closes." if is_going else "Not processed: this instance was not ready in time."
-        await respond(send, 503, problem(503, detail), kind=PROBLEM, headers=(UNPROCESSED, CLOSE) if is_going else (UNPROCESSED,))
+        return Answer(503, _json(problem(503, detail)), PROBLEM, (UNPROCESSED, CLOSE) if is_going else (UNPROCESSED,))
 
     async def _healthz(self, send: Send) -> None:
         await respond(send, 200, {"state": "alive"})
 
     async def _readyz(self, send: Send) -> None:
-        status, body = self._life.readiness()
+        status, body = self.life.readiness()
         await respond(send, status, body, headers=self._name)
 
     async def _metrics(self, send: Send) -> None:
@@ -115,7 +120,7 @@ class Answering:
                 self.status = status = message["status"]
                 if status == 500:
                     return self._hold(message)
-                self.was_turned_away = status == 503 and UNPROCESSED in {(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())}
+                self.was_turned_away = has_not_begun(status, message.get("headers", ()))
             elif self.held:
                 return self._hold(message) if not message.get("more_body") else self.let_go(message)
             self.has_begun = True
@@ -145,9 +150,14 @@ def problem(status: int, detail: str, **more: str) -> dict[str, Any]:
     return {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
 
 
+def has_not_begun(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether an answer says that no work was done on the request, so that it may be tried elsewhere."""
+    return status == 503 and UNPROCESSED in {(bytes(name).lower(), bytes(value)) for name, value in headers}
+
+
 async def respond(send: Send, status: int, body: Any, *, kind: bytes = JSON, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
     """Send a whole answer; a body that is not bytes becomes JSON."""
-    content = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode()
+    content = body if isinstance(body, bytes) else _json(body)
     start = {
         "type": "http.response.start",
         "status": status,
@@ -155,3 +165,11 @@ async def respond(send: Send, status: int, body: Any, *, kind: bytes = JSON, hea
     }
     await send(start)
     await send({"type": "http.response.body", "body": content})
+
+
+async def _send(send: Send, answer: Answer) -> None:
+    await respond(send, answer.status, answer.content, kind=answer.kind, headers=answer.headers)
+
+
+def _json(body: Any) -> bytes:
+    return json.dumps(body, separators=(",", ":")).encode()

@@ -12,8 +12,10 @@ import uvloop
 
 from ctl.kit import log, writer
 from ctl.kit.door import App, Door
+from ctl.kit.express import Express
 from ctl.kit.identity import Identity
 from ctl.kit.life import Life
+from ctl.kit.straight import Straight
 
 KEEP_ALIVE_S = 75
 LATE_ANSWERS_S = 5
@@ -146,7 +148,7 @@ def _config(door: Door, identity: Identity) -> uvicorn.Config:
         door,
         host="127.0.0.1",
         port=identity.port,
-        http="httptools",
+        http=Express if isinstance(door.app, Straight) else "httptools",
         ws="none",
         interface="asgi3",
         log_config=None,

@@ -7,29 +7,29 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from ctl.kit.answer import PROBLEM, Answer
 from ctl.kit.door import App, Message, Receive, Scope, Send, respond
-from ctl.kit.problem import MEDIA_TYPE, Problem
+from ctl.kit.problem import Problem
 
 MOST_BYTES = 256 * 1024
 REMEDY = "send less at once; nothing was changed"
-JSON, PROBLEM = b"application/json", MEDIA_TYPE.encode()
 
 Headers = Iterable[tuple[bytes, bytes]]
 """As they came, names in lower case."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole answer: its status, its content, what kind that is, and further headers."""
-
-    status: int
-    content: bytes
-    kind: bytes = JSON
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-
-
 Handler = Callable[[Headers, bytes], Awaitable[Answer | None]]
 """Takes a request's headers and body. None: the framework's route is to take it. Raises Problem."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A hot route."""
+
+    method: str
+    path: str
+    handler: Handler
+    most_bytes: int
 
 
 class Straight:
@@ -39,7 +39,9 @@ class Straight:
     """
 
     def __init__(self, rest: App, routes: Mapping[tuple[str, str], Handler], *, most_bytes: int = MOST_BYTES, remedy: str = REMEDY) -> None:
-        self.rest, self._routes, self._most_bytes, self._remedy = rest, dict(routes), most_bytes, remedy
+        self.rest, self._most_bytes, self._remedy = rest, most_bytes, remedy
+        self._routes = dict(routes)
+        self.hot = {(method.encode(), path.encode()): Route(method, path, handler, most_bytes) for (method, path), handler in routes.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         handler = self._routes.get((scope["method"], scope["path"])) if scope["type"] == "http" else None

@@ -11,10 +11,11 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.requests import Request
 
+from ctl.kit.answer import Answer
 from ctl.kit.database import DatabaseFailed
 from ctl.kit.fastapi_problems import answer_problems, problem_answer
 from ctl.kit.problem import Problem
-from ctl.kit.straight import Answer, Handler, Headers, Straight, header
+from ctl.kit.straight import Handler, Headers, Straight, header
 from reference_apps.approval import applicant, views
 from reference_apps.approval.bodies import ApplicationBody, MigrationBody, SupplementBody
 from reference_apps.approval.desk import page, rights, seat

@@ -11,7 +11,7 @@ from ctl.kit.identity import Identity
 from reference_apps.fraud.app import App
 from reference_apps.fraud.policy import policy
 
-LOOK_FOR_GARBAGE = (2_000, 4, 100_000)
+LOOK_FOR_GARBAGE = (1_000, 1_000_000, 1_000_000)
 """A little at a time, and hardly ever through all of it: features are long-lived and refer to one another without circles, and a look through a hundred
 thousand of them holds up every decision for a quarter of a tenth of a second."""
 SWITCH_S = 0.0005

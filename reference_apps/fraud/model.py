@@ -52,7 +52,7 @@ class ListKind(StrEnum):
     WHITE = "white"
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Evidence(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What the models may be told besides who, what and how much. None: not known. The models' modules say what each means."""
 
     limit_fen: Annotated[int, Meta(gt=0, le=10**13)] | None = None
@@ -116,7 +116,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
     peer_delinquency: Share | None = None
 
 
-class Event(Evidence, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Event(Evidence, gc=False, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Something that happened. A key that is empty is unknown."""
 
     id: str
@@ -158,7 +158,7 @@ class Reason(msgspec.Struct, frozen=True):
     weight: float
 
 
-class Judgement(msgspec.Struct, frozen=True):
+class Judgement(msgspec.Struct, frozen=True, gc=False):
     """The answer to one event: the verdict, each model's probability in millionths (None: no score), at most five reasons, the weightiest first, and
     what rules in shadow would have said."""
 

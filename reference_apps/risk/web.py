@@ -10,10 +10,11 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from ctl.kit.answer import Answer
 from ctl.kit.database import DatabaseFailed
 from ctl.kit.fastapi_problems import answer_problems, from_validation, problem_answer
 from ctl.kit.problem import Problem
-from ctl.kit.straight import Answer, Headers, Straight
+from ctl.kit.straight import Headers, Straight
 from reference_apps.risk import views
 from reference_apps.risk.bodies import DecisionBody
 from reference_apps.risk.desk import Desk

@@ -2,18 +2,16 @@
 
 import asyncio
 import json
-import os
-import shutil
 import threading
 import urllib.request
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from ctl.kit.calls import Answer
 from reference_apps.approval import web
@@ -24,9 +22,10 @@ from reference_apps.approval.flow.advance import Retry
 from reference_apps.approval.published import Published, bundled
 from reference_apps.approval.services import Patience, Services
 from reference_apps.approval.store import Store
+from tests.apps import browsing
+from tests.apps.browsing import Chromium, Story, Visitors
 
 START_S = 20.0
-PATIENCE_MS = 20_000
 OFFER = {"limit_fen": 400_000, "annual_rate": "0.18", "flow": "normal", "grade": "B"}
 REASON = {"code": "thin_file", "en": "Little is known of this customer.", "zh": "该客户信用记录较少。"}
 PEOPLE = (
@@ -34,8 +33,6 @@ PEOPLE = (
     Reviewer(id="anna", name="Anna Zhou", skills=("credit",)),
     Reviewer(id="sun", name="Sun Li", skills=("fraud", "operations"), role=Role.SUPERVISOR),
 )
-expect.set_options(timeout=PATIENCE_MS)
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 class Neighbours:
@@ -125,64 +122,16 @@ def served(tmp_path: Path) -> Iterator[Served]:
     made.stop()
 
 
-class Visitors:
-    """Browsers of people, each with cookies of its own."""
-
-    def __init__(self, browser: Browser, served: Served) -> None:
-        self._browser, self._served = browser, served
-        self.wrong: list[str] = []
-
-    async def tell(self, story: "Story") -> None:
-        try:
-            await story(self)
-        finally:
-            for context in self._browser.contexts:
-                await context.close()
-
-    async def person(self, who: str, *, prefix: str = "/approval", **options: Any) -> Page:
-        """Sign somebody in with a new browser and return its page, on the queue."""
-        context = await self._browser.new_context(**options)
-        context.set_default_timeout(PATIENCE_MS)
-        page = await context.new_page()
-        page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        page.on("console", lambda message: self.wrong.append(message.text) if "Security Policy" in message.text else None)
-        page.on("dialog", lambda dialog: self.wrong.append(dialog.message))
-        await page.goto(f"{self._served.url}{prefix}/desk")
-        await page.get_by_label("Your token").fill(self._served.tokens[who])
-        await page.keyboard.press("Enter")
-        await page.wait_for_url(f"**{prefix}/desk/")
-        return page
-
-
-Story = Callable[[Visitors], Awaitable[None]]
-
-
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[tuple[asyncio.Runner, Browser]]:
-    """One browser for all stories, and the loop that it lives on."""
-    if CHROMIUM is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("there is no chromium on PATH; .ci/run installs it")
-        pytest.skip("there is no chromium on PATH")
-    with asyncio.Runner() as runner:
-        playwright = runner.run(async_playwright().start())
-        browser = runner.run(playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]))
-        yield runner, browser
-        runner.run(browser.close())
-        runner.run(playwright.stop())
+def chromium() -> Iterator[Chromium]:
+    with browsing.running() as found:
+        yield found
 
 
 @pytest.fixture
-def visit(served: Served, chromium: tuple[asyncio.Runner, Browser]) -> Callable[[Story], None]:
+def visit(served: Served, chromium: Chromium) -> Callable[[Story], None]:
     """Tell a story in a real browser; nothing may go wrong in its pages."""
-    runner, browser = chromium
-
-    def run(story: Story) -> None:
-        visitors = Visitors(browser, served)
-        runner.run(visitors.tell(story))
-        assert visitors.wrong == []
-
-    return run
+    return browsing.telling(chromium, served, "/approval")
 
 
 async def opened(page: Page, customer: str) -> None:
@@ -375,27 +324,20 @@ def test_every_page_fits_and_is_labelled(served: Served, visit: Callable[[Story]
         await page.reload()
         await page.keyboard.press("Tab")
         await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
-        await _fits(page)
+        await browsing.fits(page)
         await opened(page, "Wang")
-        await _fits(page)
+        await browsing.fits(page)
         await page.keyboard.press("c")
         await page.get_by_role("radio", name="Reject").check()
         await page.get_by_role("button", name="Record").click()
         await expect(page.get_by_role("alert")).to_contain_text("reason")
         await expect(page.get_by_role("radio", name="Reject")).to_be_checked()
-        await _fits(page)
+        await browsing.fits(page)
         await page.goto(served.url + "/approval/desk/tasks/none")
         await expect(page.get_by_role("heading", level=1)).to_have_text("Not found")
-        await _fits(page)
+        await browsing.fits(page)
 
     visit(story)
-
-
-async def _fits(page: Page) -> None:
-    """The page scrolls in one direction only, and every field has a name."""
-    assert await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), page.url
-    nameless = "[...document.querySelectorAll('input:not([type=hidden]), select, textarea')].filter(field => !field.labels.length).length"
-    assert await page.evaluate(nameless) == 0
 
 
 def test_returned_for_supplement_the_applicant_is_asked(served: Served, visit: Callable[[Story], None]) -> None:

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference_apps.fraud.door import web
+from reference_apps.fraud.door import callers, web
 from reference_apps.fraud.features.graph import Ties
 from reference_apps.fraud.features.shard import Shard
 from reference_apps.fraud.features.spec import NOTHING
+from reference_apps.fraud.keeping.people import People, Person, Role
 from reference_apps.fraud.model import Event, Family, Judgement, Listing, ListKind, Verdict
 from reference_apps.fraud.models.all import MODELS, NAMES
 from reference_apps.fraud.models.scoring import Look
@@ -138,11 +139,13 @@ class Place:
         self._ask = ask
         self.at, self.is_closed = at, False
         self.desk = Desk(folder, "fraud-1", POLICY)
-        self.app = web.build(self.desk, lambda: self.at)
+        self.people = People(folder)
+        self.token = self.people.add(Person(id=f"li-{len(self.people.everybody())}", name="Li", role=Role.ANALYST)) or ""
+        self.app = web.build(self.desk, lambda: self.at, lambda app: web.add_lists(app, self.desk, lambda: self.at, callers.knock(self.people)))
         self.run(self.desk.open())
 
     def __call__(self, method: str, path: str, body: Any = None) -> Any:
-        return self.run(self._ask(self.app, method, path, body))
+        return self.run(self._ask(self.app, method, path, body, {"authorization": f"Bearer {self.token}"}))
 
     def run(self, work: Coroutine[Any, Any, Any] | Awaitable[Any]) -> Any:
         return self._runner.run(work)  # type: ignore[arg-type]
@@ -150,6 +153,7 @@ class Place:
     def close(self) -> None:
         if not self.is_closed:
             self.run(self.desk.close())
+            self.people.close()
             self._runner.close()
         self.is_closed = True
 
@@ -204,10 +208,20 @@ def test_lists_over_http(send: Place) -> None:
     made = send("POST", "/v1/lists", entry)
     assert (made.status, made.body["until"]) == (201, "2025-03-01T12:01:00.000+00:00")
     blocked = send("POST", "/v1/checks", CHECK).body
-    assert (blocked["verdict"], blocked["reasons"][0]["text"]) == ("block", "the device is on the block list: stolen")
+    assert (blocked["verdict"], blocked["reasons"][0]["text"]) == ("block", "the device is on the block list: stolen, by li-0")
     assert send("POST", "/v1/lists", entry | {"ttl_s": 0}).status == 201
     assert send("POST", "/v1/checks", CHECK | {"event_id": "e2"}).body["verdict"] == "pass", "the newest entry is the one in force"
     assert [each["id"] for each in send("GET", "/v1/lists?limit=1").body["items"]] == [1]
+
+
+def test_lists_are_for_people_only_and_events_for_whoever_has_them(send: Place) -> None:
+    token, send.token = send.token, "guess"
+    entry = {"list": "white", "family": "account", "value": "mike", "ttl_s": 60, "reason": "friend"}
+    for refused in (send("POST", "/v1/lists", entry), send("GET", "/v1/lists")):
+        assert (refused.status, refused.body["code"], refused.headers["content-type"]) == (401, "not_signed_in", "application/problem+json")
+    assert send("POST", "/v1/checks", CHECK).status == 200
+    send.token = token
+    assert send("GET", "/v1/lists").body["items"] == []
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_without_a_required_input_there_is_no_score(name: str) -> None:
 
 
 def test_every_input_is_read_by_a_model() -> None:
-    read = {field for model in MODELS for sign in model.signs for field in Evidence.__struct_fields__ if f"e.{field}" in sign.strength}
+    read = {field for model in MODELS for sign in model.signs for field in Evidence.__struct_fields__ if f"e.{field}" in sign.expression}
     assert read | {field for model in MODELS for field in model.required} >= set(Evidence.__struct_fields__)
     assert set(SAMPLES) == set(NAMES)
     for model in MODELS:
@@ -98,6 +98,13 @@ def test_the_result_is_monotone_in_every_probability(given_: list[int], number: 
     raised = [*given_[:number], min(1_000_000, given_[number] + more), *given_[number + 1 :]]
     sums = zip(POLICY.typologies, POLICY.sums(given_), POLICY.sums(raised), strict=True)
     assert all(typology.verdict(before) <= typology.verdict(after) for typology, before, after in sums)
+    assert POLICY.is_reached(raised) is any(value >= typology.step_up for typology, value in zip(POLICY.typologies, POLICY.sums(raised), strict=True))
+
+
+def test_a_typology_is_reached_at_its_step_up_to_the_millionth() -> None:
+    number, bound = next((weights[0][0], typology.step_up) for typology in POLICY.typologies if len(weights := typology.weights) == 1)
+    below, at = ([1] * number + [value] + [1] * (len(NAMES) - number - 1) for value in (bound - 1, bound))
+    assert (POLICY.is_reached(below), POLICY.is_reached(at)) == (False, True)
 
 
 def test_the_block_list_always_wins_and_reasons_stand_in_a_fixed_order() -> None:

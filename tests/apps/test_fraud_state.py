@@ -2,6 +2,10 @@
 
 import asyncio
 import json
+import os
+import resource
+import select
+import signal
 import subprocess
 import sys
 from itertools import accumulate, chain
@@ -143,31 +147,95 @@ def test_lists_are_in_force_from_their_place_in_the_log_and_survive(tmp_path: Pa
 
 
 def test_a_disk_that_takes_nothing_answers_503_and_the_event_is_taken_later(tmp_path: Path) -> None:
+    """The disk of the writer's process is full: no file may grow."""
+
     async def story() -> None:
         desk = Desk(tmp_path, "fraud-1", POLICY)
         await desk.open()
         await desk.check(event(1))
-        with desk.log._writing.read() as connection:
-            pages = connection.execute("PRAGMA page_count").fetchone()[0]
-        with desk.log._writing._lock:
-            desk.log._writing._connection.execute(f"PRAGMA max_page_count={pages}")
-        async def until_full() -> None:
-            while True:
-                tried.append(len(tried) + 2)
-                await desk.check(event(tried[-1], address="x" * 128))
-
-        tried: list[int] = []
+        writer = desk._writer.pid
+        assert writer is not None
+        limits = resource.prlimit(writer, resource.RLIMIT_FSIZE)
+        resource.prlimit(writer, resource.RLIMIT_FSIZE, (1, limits[1]))
         with pytest.raises(Problem) as refused:
-            await until_full()
-        number = tried[-1]
+            await desk.check(event(2, address="x" * 128))
         assert (refused.value.status, refused.value.code) == (503, "not_logged")
-        with desk.log._writing._lock:
-            desk.log._writing._connection.execute("PRAGMA max_page_count=100000")
-        position, _ = await desk.check(event(number, address="x" * 128))
-        assert position == desk.follower.position == number
+        resource.prlimit(writer, resource.RLIMIT_FSIZE, limits)
+        position, _ = await desk.check(event(2, address="x" * 128))
+        assert position == desk.follower.position
+        assert desk._writer.pid == writer, "a refusal is no death"
         await desk.close()
 
     asyncio.run(story())
+    assert [each.id for _, each, _ in all_of(tmp_path)] == ["e1", "e2"]
+
+
+def test_a_writer_that_is_killed_is_replaced_and_nothing_answered_is_lost(tmp_path: Path) -> None:
+    async def story() -> set[str]:
+        desk, answered, killed = Desk(tmp_path, "fraud-1", POLICY), set[str](), set[int]()
+        refused = set[tuple[int, str]]()
+        await desk.open()
+
+        async def send(number: int) -> None:
+            while f"e{number}" not in answered:
+                try:
+                    await desk.check(event(number))
+                    answered.add(f"e{number}")
+                except Problem as problem:
+                    refused.add((problem.status, problem.code))
+
+        for turn in range(4):
+            sending = [asyncio.create_task(send(number)) for number in range(50 * turn, 50 * turn + 50)]
+            await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED, timeout=0.003 * turn)
+            writer = desk._writer.pid
+            assert writer is not None
+            os.kill(writer, signal.SIGKILL)
+            killed.add(writer)
+            await asyncio.gather(*sending)
+        assert len(killed) == 4
+        assert refused <= {(503, "not_logged")}
+        await desk.close()
+        assert desk._writer.pid is None, "it has ended with the desk"
+        return answered
+
+    answered = asyncio.run(story())
+    kept = [each.id for _, each, _ in all_of(tmp_path)]
+    assert len(kept) == len(set(kept)), "sent again, it stands where it stood"
+    assert set(kept) == answered == {f"e{number}" for number in range(200)}
+    assert written(tmp_path) == unsharded(tmp_path)
+
+
+def test_a_writer_ends_with_the_process_that_it_writes_for(tmp_path: Path) -> None:
+    program = f"""
+import asyncio, sys
+from pathlib import Path
+from reference_apps.fraud.keeping.writer import Writer
+from tests.apps.fraud_work import event
+async def story():
+    writer = Writer(Path({str(tmp_path)!r}), "fraud-1")
+    await writer.append([event(1)])
+    print(writer.pid, flush=True)
+    await asyncio.sleep(60)
+asyncio.run(story())
+"""
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert process.stdout is not None
+    writer = int(process.stdout.readline())
+    ended = os.pidfd_open(writer)
+    os.kill(writer, signal.SIGTERM)
+    process.kill()
+    process.wait(10)
+    assert select.select([ended], [], [], 10)[0], "the line has ended, so has it"
+    os.close(ended)
+    assert [each.id for _, each, _ in all_of(tmp_path)] == ["e1"]
+
+
+def all_of(folder: Path) -> list[tuple[int, Event, bytes | None]]:
+    log = Log(folder, "look")
+    try:
+        return log.page(0, 10**6)
+    finally:
+        log.close()
 
 
 rows = st.lists(st.tuples(st.integers(1, 3), *[st.integers(0, 3)] * (WIDTH - 1)), min_size=6, max_size=6)

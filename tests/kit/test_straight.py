@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from ctl.kit.answer import Answer
 from ctl.kit.door import Message, Scope, respond
 from ctl.kit.problem import Problem
-from ctl.kit.straight import Answer, Headers, Straight, header
+from ctl.kit.straight import Headers, Straight, header
 
 
 async def framework(scope: Scope, receive: Any, send: Any) -> None:

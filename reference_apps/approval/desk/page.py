@@ -8,15 +8,16 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 from starlette.requests import Request
 
+from ctl.kit.desk import browsers
+from ctl.kit.desk.pages import Form, bad, good, to
 from ctl.kit.problem import Problem
-from reference_apps.approval.desk import browsers, refusals, screens, words
+from reference_apps.approval.desk import refusals, screens, words
 from reference_apps.approval.desk.bodies import AttachmentBody, DecideBody, DelegateBody, NoteBody
 from reference_apps.approval.desk.people import Reviewer
-from reference_apps.approval.desk.rendering import HERE, Form, Pages, Visit, to
+from reference_apps.approval.desk.rendering import Pages, Visit
 from reference_apps.approval.desk.store import Wish
 from reference_apps.approval.desk.web import Room
 
-STATIC = {"desk.css": "text/css", "desk.js": "text/javascript", "desk.svg": "image/svg+xml"}
 SCOPES = ("open", "mine", "all")
 A_PAGE = 50
 
@@ -30,54 +31,13 @@ Act = Callable[[Reviewer, str, Form], Awaitable[str]]
 def add_pages(app: FastAPI, room: Room) -> None:
     """Give the app the reviewer's pages, all below /desk/."""
     pages = Pages(room)
-    _signing(app, pages)
+    pages.add_routes(app)
     _reading(app, pages)
     _acting(app, pages)
 
 
-def _signing(app: FastAPI, pages: Pages) -> None:
-    desk = pages.room.desk
-
-    @app.get("/desk/sign-in", include_in_schema=False)
-    async def ask(task: str = "") -> Response:
-        return pages.show("sign_in.html", "./", None, task=task[:200])
-
-    @app.post("/desk/sign-in", include_in_schema=False)
-    async def sign_in(request: Request) -> Response:
-        async def work() -> Response:
-            if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-                raise Problem(403, "from_elsewhere", "this sign-in was sent from another site", remedy="sign in on this page")
-            sent = browsers.form(await request.body())
-            session = await pages.room.do(lambda: desk.sign_in(sent.get("token", "").strip()))
-            task = sent.get("task", "")
-            if session is None:
-                no = {"kind": "bad", "mark": "✖", "text": "No reviewer has this token, or it was revoked. Check it, or ask a supervisor for a new one."}
-                return pages.show("sign_in.html", "./", None, status=401, task=task[:200], banner=no)
-            answer = to(f"./tasks/{browsers.place(task)}" if task else "./")
-            answer.headers["set-cookie"] = browsers.cookie(session, is_secure=request.headers.get("x-forwarded-proto", request.url.scheme) == "https")
-            return answer
-
-        return await pages.safely("./", work)
-
-    @app.post("/desk/sign-out", include_in_schema=False)
-    async def sign_out(request: Request) -> Response:
-        async def work() -> Response:
-            visit = await pages.visit(request, "./")
-            _must_be_marked(visit, "sign-out", "", browsers.form(await request.body()))
-            await pages.room.do(lambda: desk.sign_out(visit.session))
-            answer = to("./sign-in")
-            answer.headers["set-cookie"] = browsers.no_cookie()
-            return answer
-
-        return await pages.safely("./", work)
-
-
 def _reading(app: FastAPI, pages: Pages) -> None:
-    desk, files = pages.room.desk, {name: (HERE / "static" / name).read_bytes() for name in STATIC}
-
-    @app.get("/desk", include_in_schema=False)
-    async def to_the_queue() -> Response:
-        return to("desk/")
+    desk = pages.room.desk
 
     @app.get("/desk/", include_in_schema=False)
     async def queue(request: Request, scope: str = "open", after: str = "", done: str = "") -> Response:
@@ -99,13 +59,6 @@ def _reading(app: FastAPI, pages: Pages) -> None:
 
         return await pages.safely(BELOW_TASKS, work)
 
-    @app.get("/desk/static/{name}", include_in_schema=False)
-    async def static(name: str) -> Response:
-        if name not in STATIC:
-            return pages.wrong("../", Problem(404, "not_found", f"there is no {name}"))
-        kept = browsers.HEADERS | {"cache-control": "max-age=300"}
-        return Response(files[name], media_type=STATIC[name], headers=kept)
-
 
 def _acting(app: FastAPI, pages: Pages) -> None:
     acts = _acts(pages.room)
@@ -117,13 +70,13 @@ def _acting(app: FastAPI, pages: Pages) -> None:
             sent = browsers.form(await request.body())
             if verb not in acts:
                 raise Problem(404, "not_found", f"nothing on this page is called {verb}")
-            _must_be_marked(visit, verb, task_id, sent)
+            browsers.must_be_marked(visit.session, verb, task_id, sent)
             try:
                 return to(await acts[verb](visit.person, task_id, sent))
             except ValidationError as error:
-                return await pages.case(visit, BELOW_TASK, task_id, status=422, banner=_bad(_misfit(verb, error)), form={**sent, "verb": verb})
+                return await pages.case(visit, BELOW_TASK, task_id, status=422, banner=bad(_misfit(verb, error)), form={**sent, "verb": verb})
             except refusals.NotDone as problem:
-                return await pages.case(visit, BELOW_TASK, task_id, status=problem.status, banner=_bad(problem.detail), form={**sent, "verb": verb})
+                return await pages.case(visit, BELOW_TASK, task_id, status=problem.status, banner=bad(problem.detail), form={**sent, "verb": verb})
 
         return await pages.safely(BELOW_TASK, work)
 
@@ -184,17 +137,7 @@ async def _done(pages: Pages, visit: Visit, task_id: str) -> Any:
     if task.decision is None or task.decision.person != visit.person.id:
         return None
     stage = words.stage(task.stage)[0]
-    return {"kind": "good", "mark": "✔", "text": f"{stage} of {task.case_id}: {words.DONE[task.decision.outcome]}. It is recorded, and the case goes on."}
-
-
-def _must_be_marked(visit: Visit, verb: str, task_id: str, sent: Form) -> None:
-    if not browsers.is_marked(visit.session, verb, task_id, sent.get("csrf", "")):
-        remedy = "go back, load the page again, and send it from there"
-        raise Problem(403, "form_not_ours", "this form was not made for your session; nothing was changed", remedy=remedy)
-
-
-def _bad(text: str) -> Any:
-    return {"kind": "bad", "mark": "✖", "text": f"{text[:1].upper()}{text[1:]}."}
+    return good(f"{stage} of {task.case_id}: {words.DONE[task.decision.outcome]}. It is recorded, and the case goes on.")
 
 
 def _misfit(verb: str, error: ValidationError) -> str:

@@ -1,8 +1,8 @@
 """Refusals of the desk as problems: what was attempted, what was found, who holds the task and until when."""
 
-from datetime import UTC, datetime
 from typing import Any
 
+from ctl.kit.desk.moments import iso
 from ctl.kit.problem import Problem
 from reference_apps.approval.desk.tasks import Refused, Why
 
@@ -43,7 +43,3 @@ class NotSignedIn(Problem):
     def headers(self) -> dict[str, str]:
         """Return the headers that go with it."""
         return super().headers() | {"www-authenticate": "Bearer"}
-
-
-def iso(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")

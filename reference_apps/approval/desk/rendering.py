@@ -1,70 +1,52 @@
-"""Pages as answers: who visits, what is rendered for them, and a page for whatever goes wrong."""
+"""The reviewer's pages as answers: who visits, and a case rendered for them."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-import jinja2
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from markupsafe import Markup
-from starlette.requests import Request
+from fastapi.responses import HTMLResponse
 
-from ctl.kit.database import DatabaseFailed
-from ctl.kit.problem import Problem
-from reference_apps.approval.desk import browsers, screens
+from ctl.kit.desk import pages
+from ctl.kit.desk.pages import Form, Kept
+from reference_apps.approval.desk import screens
 from reference_apps.approval.desk.people import Reviewer
 from reference_apps.approval.desk.web import Room
 
-HERE = Path(__file__).parent
+LOOK = pages.Look(
+    folder=Path(__file__).parent,
+    name="Approval desk",
+    name_zh="审批台",
+    cookie="approval_desk",
+    thing="task",
+    token_for="You got it once, when you were added as a reviewer.",
+    nobody="No reviewer has this token, or it was revoked. Check it, or ask a supervisor for a new one.",
+    styles=("review.css",),
+)
 
-Form = Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """A browser that has signed in."""
-
-    person: Reviewer
-    session: str
-
-
-class Elsewhere(Exception):
-    """The browser should go to another page first."""
-
-    def __init__(self, where: str) -> None:
-        super().__init__(where)
-        self.where = where
+Visit = pages.Visit[Reviewer]
 
 
-class Pages:
-    """What the routes share: who visits, rendering, and a page for whatever goes wrong."""
+class Signed:
+    """The reviewers who have signed in, as the store knows them."""
 
     def __init__(self, room: Room) -> None:
+        self._room = room
+
+    async def begin(self, token: str) -> str | None:
+        return await self._room.do(lambda: self._room.desk.sign_in(token))
+
+    async def who(self, session: str) -> Reviewer | None:
+        return await self._room.look(lambda: self._room.desk.by_session(session))
+
+    async def end(self, session: str) -> None:
+        await self._room.do(lambda: self._room.desk.sign_out(session))
+
+
+class Pages(pages.Pages[Reviewer]):
+    """What the routes share."""
+
+    def __init__(self, room: Room) -> None:
+        super().__init__(LOOK, Signed(room))
         self.room = room
-        loader = jinja2.FileSystemLoader(HERE / "templates")
-        self._templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-        self._templates.filters["place"] = browsers.place
-
-    async def visit(self, request: Request, root: str, task_id: str = "") -> Visit:
-        """Return who visits. Raises Elsewhere (to sign in, and then come back to the task)."""
-        session = request.cookies.get(browsers.COOKIE, "")
-        person = await self.room.look(lambda: self.room.desk.by_session(session)) if session else None
-        if person is None:
-            raise Elsewhere(f"{root}sign-in" + (f"?task={quote(task_id, safe='~')}" if task_id else ""))
-        return Visit(person, session)
-
-    def show(self, template: str, root: str, visit: Visit | None, *, status: int = 200, **more: Any) -> HTMLResponse:
-        """Render a page. Every form on it carries the mark of this session."""
-
-        def csrf(verb: str, task_id: str = "") -> Markup:
-            mark = browsers.mark(visit.session, verb, task_id) if visit else ""
-            return Markup('<input type="hidden" name="csrf" value="{}">').format(mark)
-
-        screen = {"banner": None, **more}
-        html = self._templates.get_template(template).render(root=root, person=visit.person if visit else None, csrf=csrf, **screen)
-        return HTMLResponse(html, status_code=status, headers=browsers.HEADERS)
 
     async def case(self, visit: Visit, root: str, task_id: str, *, status: int = 200, banner: Any = None, form: Form | None = None) -> HTMLResponse:
         """Render a task's page, with what was typed before still in its form."""
@@ -72,31 +54,4 @@ class Pages:
         found = await self.room.look(lambda: desk.folder(task_id))
         file = await self.room.cases.case_file(found.task.case_id)
         screen = screens.case(found, file, visit.person, desk.now_ms())
-        return self.show("case.html", root, visit, status=status, banner=banner, form=_Kept(form or {}), **screen)
-
-    async def safely(self, root: str, work: Callable[[], Awaitable[Response]]) -> Response:
-        """Do the work of a page; what goes wrong becomes a page, too."""
-        try:
-            return await work()
-        except Elsewhere as away:
-            return to(away.where)
-        except Problem as problem:
-            return self.wrong(root, problem)
-        except DatabaseFailed as error:
-            return self.wrong(root, Problem(503, "not_stored", f"the cases cannot be reached: {error}", remedy="load the page again in a moment"))
-
-    def wrong(self, root: str, problem: Problem) -> HTMLResponse:
-        title = {403: "Not allowed", 404: "Not found", 503: "Not now"}.get(problem.status, "That did not work")
-        return self.show("wrong.html", root, None, status=problem.status, title=title, detail=problem.detail, remedy=problem.remedy)
-
-
-class _Kept(dict[str, str]):
-    """What was typed into a form; a field that was not is empty."""
-
-    def __missing__(self, name: str) -> str:
-        return ""
-
-
-def to(where: str) -> RedirectResponse:
-    """Send the browser on, by an address relative to the one it asked for."""
-    return RedirectResponse(where, status_code=303, headers=browsers.HEADERS)
+        return self.show("case.html", root, visit, status=status, banner=banner, form=Kept(form or {}), **screen)

@@ -1,13 +1,12 @@
 """What the pages show, as plain values for the templates: words, amounts, and times relative to now with the exact one beside. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from ctl.kit.desk.moments import MINUTE, ago, iso, left, length
 from reference_apps.approval.desk import tasks, words
 from reference_apps.approval.desk.casefile import CaseFile
 from reference_apps.approval.desk.people import Reviewer, Role
-from reference_apps.approval.desk.refusals import iso
 from reference_apps.approval.desk.store import Line
 from reference_apps.approval.desk.tasks import Outcome, State, Task
 from reference_apps.approval.desk.work import Folder, Queue
@@ -15,40 +14,6 @@ from reference_apps.approval.desk.work import Folder, Queue
 Screen = dict[str, Any]
 
 MARKS = {"good": "✔", "care": "▲", "bad": "✖", "open": "○"}
-
-MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A time as people say it, and exactly."""
-
-    text: str
-    exact: str
-
-
-def ago(at_ms: int, now_ms: int) -> Moment:
-    """Say how long ago something was, or in how long it will be."""
-    span = now_ms - at_ms
-    if span < 0:
-        return Moment(f"in {left(-span)}", iso(at_ms))
-    return Moment(f"{length(span)} ago" if span >= MINUTE else "just now", iso(at_ms))
-
-
-def left(span_ms: int) -> str:
-    """Write the time that is left; a begun minute counts."""
-    return length(-(-span_ms // MINUTE) * MINUTE)
-
-
-def length(span_ms: int) -> str:
-    """Write a length of time with its two largest units: "3 h 10 min"."""
-    if span_ms < HOUR:
-        return f"{span_ms // MINUTE} min"
-    if span_ms < DAY:
-        hours, rest = divmod(span_ms, HOUR)
-        return f"{hours} h {rest // MINUTE} min" if rest >= MINUTE else f"{hours} h"
-    days, rest = divmod(span_ms, DAY)
-    return f"{days} d {rest // HOUR} h" if rest >= HOUR else f"{days} d"
 
 
 def due(task: Task, now_ms: int) -> Screen:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from ctl.kit.desk.moments import iso
 from reference_apps.approval.desk import tasks, words
 from reference_apps.approval.desk.papers import Attachment
 from reference_apps.approval.desk.people import Reviewer
-from reference_apps.approval.desk.refusals import iso
 from reference_apps.approval.desk.store import Line
 from reference_apps.approval.desk.tasks import Decision, Task
 from reference_apps.approval.desk.work import Folder, Queue

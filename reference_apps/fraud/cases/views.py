@@ -18,8 +18,18 @@ APPLICATION = "application:"
 def case(book: Book, found: Case, at_ms: int) -> Json:
     """Say a case with its alerts, entities, reasons and links."""
     alerts = book.alerts(found)
-    merged = sorted(other.id for other in book.kept.cases.values() if other.into == found.id)
-    return line(book, found, at_ms) | {"alerts": [_alert(each) for each in alerts], "entities": _entities(alerts), "merged": [name(each) for each in merged]}
+    said: Json = {"alerts": [_alert(each) for each in alerts], "entities": entities(alerts), "merged": [name(each) for each in merged(book, found)]}
+    return line(book, found, at_ms) | said
+
+
+def merged(book: Book, found: Case) -> list[int]:
+    """Return the numbers of the cases that went into this one."""
+    return sorted(other.id for other in book.kept.cases.values() if other.into == found.id)
+
+
+def applications(alerts: Sequence[Alert]) -> list[str]:
+    """Return approval's applications among the alerts."""
+    return [each.event_id.removeprefix(APPLICATION) for each in alerts if each.event_id.startswith(APPLICATION)]
 
 
 def line(book: Book, found: Case, at_ms: int) -> Json:
@@ -36,9 +46,9 @@ def line(book: Book, found: Case, at_ms: int) -> Json:
         "amount_at_risk_fen": at_risk_fen(alerts),
         "first_at": iso(min(each.at_ms for each in alerts)) if alerts else None,
         "last_at": iso(max(each.at_ms for each in alerts)) if alerts else None,
-        "reasons": _reasons(alerts),
+        "reasons": reasons(alerts),
         "models": [NAMES[number] for number in sorted({number for each in alerts for number in each.models})],
-        "applications": [each.event_id.removeprefix(APPLICATION) for each in alerts if each.event_id.startswith(APPLICATION)],
+        "applications": applications(alerts),
         "claimed_by": found.holder if held else None,
         "claimed_until": iso(found.until_ms) if held else None,
         "merged_into": name(found.into) if found.into else None,
@@ -66,7 +76,7 @@ def _alert(alert: Alert) -> Json:
     }
 
 
-def _reasons(alerts: Sequence[Alert]) -> list[Json]:
+def reasons(alerts: Sequence[Alert]) -> list[Json]:
     """Return the weightiest reasons of all alerts, each code once, with the number of alerts that have it."""
     found: dict[str, list[Any]] = {}
     for alert in alerts:
@@ -79,7 +89,7 @@ def _reasons(alerts: Sequence[Alert]) -> list[Json]:
     return [{"code": code, "text": text, "weight": weight, "alerts": count} for code, (weight, count, text) in ranked[:MOST_REASONS]]
 
 
-def _entities(alerts: Sequence[Alert]) -> list[Json]:
+def entities(alerts: Sequence[Alert]) -> list[Json]:
     """Return every key that the alerts name, those of most alerts first."""
     found: dict[tuple[str, str], int] = {}
     for alert in alerts:

@@ -47,11 +47,12 @@ class CheckBody(Evidence, frozen=True, kw_only=True, forbid_unknown_fields=True)
             where = "in the future" if at > now else f"before {OLDEST.date()}"
             raise Problem(422, "bad_input", f"at: {at.isoformat()} lies {where}", remedy="send the time when it happened, or leave it out")
         told = msgspec.to_builtins(self, builtin_types=(datetime,))  # what was left out is left out there as well
-        kept = {name: value for name, value in told.items() if name not in OURS}
-        return Event(**kept, id=self.event_id, kind=self.kind, at_ms=milliseconds(at), network=network_of(self.ip) if self.ip else "")
+        for name in OURS:
+            told.pop(name, None)
+        return Event(**told, id=self.event_id, kind=self.kind, at_ms=milliseconds(at), network=network_of(self.ip) if self.ip else "")
 
 
-OURS = frozenset(("event_id", "kind", "at", "ip"))
+OURS = ("event_id", "kind", "at", "ip")
 """What an event says otherwise than a check."""
 CHECK = msgspec.json.Decoder(CheckBody)
 
@@ -113,11 +114,11 @@ class ListingBody(BaseModel):
     ttl_s: Annotated[StrictInt, Field(ge=0, le=10 * 365 * 86_400)]
     reason: Annotated[str, Field(min_length=1, max_length=500)]
 
-    def to_listing(self, now: datetime) -> Listing:
-        """Return the entry, in force from `now` on. Raises Problem (422)."""
+    def to_listing(self, now: datetime, by: str) -> Listing:
+        """Return the entry as `by` makes it, in force from `now` on. Raises Problem (422)."""
         begin = milliseconds(now)
         value = network_of(self.value.partition("/")[0]) if self.family is Family.IP else self.value
-        return Listing(kind=self.list, family=self.family, value=value, from_ms=begin, until_ms=begin + self.ttl_s * 1000, reason=self.reason)
+        return Listing(kind=self.list, family=self.family, value=value, from_ms=begin, until_ms=begin + self.ttl_s * 1000, reason=f"{self.reason}, by {by}")
 
 
 def milliseconds(at: datetime) -> int:

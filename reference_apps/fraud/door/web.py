@@ -5,17 +5,20 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import FastAPI, Query
+from fastapi import Depends, FastAPI, Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from ctl.kit.answer import Answer
 from ctl.kit.database import DatabaseFailed
 from ctl.kit.fastapi_problems import answer_problems, problem_answer
 from ctl.kit.problem import Problem
-from ctl.kit.straight import Answer, Handler, Headers, Straight
+from ctl.kit.straight import Handler, Headers, Straight
 from reference_apps.fraud.door import bodies, views
 from reference_apps.fraud.door.bodies import ListingBody
+from reference_apps.fraud.door.callers import Knock
 from reference_apps.fraud.keeping import record
+from reference_apps.fraud.keeping.people import Person
 from reference_apps.fraud.model import Event
 from reference_apps.fraud.serving.desk import Desk
 
@@ -75,18 +78,22 @@ def build(desk: Desk, now: Callable[[], datetime] = now, rooms: Callable[[FastAP
         position, event, judged = found
         return _answer(views.judgement(position, event, record.read(await desk.judged(position, judged))))
 
+    rooms(app)
+    return Straight(app, {("POST", CHECKS): _straight(desk, now)})
+
+
+def add_lists(app: FastAPI, desk: Desk, now: Callable[[], datetime], knock: Knock) -> None:
+    """Give the app the routes of the lists: only people enter and read them, and an entry's reason says who it was."""
+
     @app.post("/v1/lists", status_code=201)
-    async def enlist(body: ListingBody) -> dict[str, Any]:
-        entry = body.to_listing(now())
+    async def enlist(body: ListingBody, person: Annotated[Person, Depends(knock)]) -> dict[str, Any]:
+        entry = body.to_listing(now(), person.id)
         return views.listing(await desk.enlist(entry), entry)
 
-    @app.get("/v1/lists")
+    @app.get("/v1/lists", dependencies=[Depends(knock)])
     def list_entries(limit: Limit = 100, after: After = 0) -> dict[str, Any]:
         found = desk.log.page_of_lists(after, limit)
         return {"items": [views.listing(*each) for each in found], "next": found[-1][0] if len(found) == limit else None}
-
-    rooms(app)
-    return Straight(app, {("POST", CHECKS): _straight(desk, now)})
 
 
 def _answer(body: dict[str, Any]) -> Response:

@@ -4,6 +4,8 @@ A device or contact that PUBLIC accounts share (a shop's tablet, a hotline) link
 everybody who is linked, over however many steps. All kinds of events link.
 """
 
+from itertools import repeat
+
 import msgspec
 
 from reference_apps.fraud.features.spec import DAY_MS
@@ -15,7 +17,7 @@ Hub = dict[str, int]
 """The accounts on one device or contact, with the event time of the first time."""
 
 
-class Ties(msgspec.Struct, frozen=True, array_like=True):
+class Ties(msgspec.Struct, gc=False, frozen=True, array_like=True):
     """An event's place in the graph, itself included. `sharing`: most other accounts on one of its devices and contacts; `ring`: accounts in its ring;
     `near`: other accounts within two hops, once for each hub; `bad_near`: those of them on the block list; `new_24h`: links made there in 24 h;
     `linked`: the accounts that this event was the first to link its own to."""
@@ -80,8 +82,7 @@ class Marks:
 
 def hubs_of(event: Event) -> tuple[tuple[str, str], ...]:
     """Return what links the event's account to others, each once: family and key."""
-    contacts = event.contacts if len(event.contacts) < 2 else dict.fromkeys(event.contacts)
-    found = [("contact", contact) for contact in contacts]
+    found = zip(repeat("contact"), event.contacts if len(event.contacts) < 2 else dict.fromkeys(event.contacts))
     return (("device", event.device), *found) if event.device else tuple(found)
 
 
@@ -97,4 +98,5 @@ def link(hub: Hub, account: str, at_ms: int) -> str | None:
 def near(hub: Hub, account: str, at_ms: int, bad: set[str]) -> tuple[int, int, int]:
     """Return the other accounts on a hub, how many of them are bad, and how many links were made in the 24 h up to `at_ms`."""
     spoilt = len(bad & hub.keys()) - (account in bad and account in hub) if bad else 0
-    return len(hub) - (account in hub), spoilt, sum(at_ms - DAY_MS < when <= at_ms for when in hub.values())
+    since = at_ms - DAY_MS
+    return len(hub) - (account in hub), spoilt, len([when for when in hub.values() if since < when <= at_ms])

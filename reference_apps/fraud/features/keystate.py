@@ -13,10 +13,14 @@ import msgspec
 from reference_apps.fraud.features.moving import FIRST, HIGH, SECOND, Entry, Rolling, plain, values
 from reference_apps.fraud.features.panes import Pane, Values, rolled, size, united_size
 from reference_apps.fraud.features.sketch import Sketch
-from reference_apps.fraud.features.spec import DAY_MS, EXACT_DAYS, LENGTHS_MS, LONG_DAYS, PANE_DAYS, SHORT_DAYS, WIDTH
+from reference_apps.fraud.features.spec import DAY_MS, EXACT_DAYS, LENGTHS_MS, LONG_DAYS, PANE_DAYS, SHORT_DAYS, WIDTH, WINDOWS
 
+EXACT = len(LENGTHS_MS)
 REACHES_MS = (*LENGTHS_MS, 2**62)
 """The exact windows, and everything that is kept event by event."""
+
+EXACT_MS = EXACT_DAYS * DAY_MS
+"""What is no older than this is not too old to be kept event by event, on whatever day."""
 
 BUSY = 24
 """From how many events on windows have moving heads; below, walking over them is quicker."""
@@ -25,17 +29,17 @@ Figures = tuple[int, ...]
 """Count, sum, max, distinct first, distinct second of each window of the spec, in its order."""
 
 
-class KeyState:
-    """One key of one family and kind. `seen` is the position in the log of the last event it was shown."""
+class KeyState(msgspec.Struct, eq=False, gc=False):
+    """One key of one family and kind. `seen` is the position in the log of the last event it was shown.
 
-    __slots__ = ("_days", "_rolling", "entries", "panes", "seen")
+    There are hundreds of thousands of them, and no circles: they are none of the garbage collector's business.
+    """
 
-    def __init__(self) -> None:
-        self.seen = 0
-        self.entries: list[Entry] = []
-        self.panes: dict[int, Pane] | None = None
-        self._rolling: Rolling | None = None
-        self._days: tuple[int, tuple[Pane, Pane]] | None = None
+    seen: int = 0
+    entries: list[Entry] = []
+    panes: dict[int, Pane] | None = None
+    _rolling: Rolling | None = None
+    _days: tuple[int, tuple[Pane, Pane]] | None = None
 
     def observe(self, entry: Entry) -> Figures:
         """Take in an event and return all windows as of it."""
@@ -43,20 +47,22 @@ class KeyState:
         if not entries:
             entries.append(entry)
             return alone(entry)
-        at = entry[0]
-        newest = entries[-1][0]
+        at, newest = entry[0], entries[-1][0]
         if at < newest:
             return self._late(entry, newest // DAY_MS)
-        if at // DAY_MS != newest // DAY_MS:
+        if (at - entries[0][0] >= EXACT_MS or self.panes or len(entries) >= BUSY) and at // DAY_MS != newest // DAY_MS:
             self._begin_day(at // DAY_MS)
+        held = len(entries)
         entries.append(entry)
+        if held == 1 and not self.panes:
+            return both(entry, entries[0])
+        if held < BUSY - 1:
+            return self._walk(entry, held)
         if self._rolling is not None:
-            self._rolling.add(entry, len(entries) - 1)
-            return self._rolling.figures()
-        if len(entries) >= BUSY:
+            self._rolling.add(entry, held)
+        else:
             self._rolling = Rolling(entries, self._days_before(at // DAY_MS))
-            return self._rolling.figures()
-        return self._walk(entry, len(entries) - 1)
+        return self._rolling.figures()
 
     def take_in(self, entry: Entry) -> None:
         """Take in an event whose windows nobody asks for: afterwards the key is as `observe` leaves it, in a third of the time."""
@@ -73,30 +79,32 @@ class KeyState:
             self._rolling.add(entry, place)
 
     def _walk(self, entry: Entry, end: int) -> Figures:
-        """Return the windows at an entry, itself and those before `end`: one pass backwards. A window that holds no more than a shorter one costs nothing."""
+        """Return the windows at an entry, itself and those before `end`: one pass backwards over the events, from the first window that holds another one.
+
+        Long for a function, and what a check costs most of the time: nearly all keys are quiet, so it stops at the window that holds all there is.
+        """
         at, total, one, two = entry
-        last: tuple[int, ...] = (1, total, total, 1 if one else 0, 1 if two else 0)
-        first, second = None, None
         entries, place, peak = self.entries, end - 1, total
-        found: tuple[int, ...] = ()
-        for length in REACHES_MS:
-            bound = at - length
-            if place >= 0 and entries[place][0] > bound:
-                if first is None or second is None:
-                    first, second = {one}, {two}
-                while place >= 0 and entries[place][0] > bound:
-                    _, amount, one, two = entries[place]
-                    total += amount
-                    if amount > peak:
-                        peak = amount
-                    first.add(one)
-                    second.add(two)
-                    place -= 1
-                last = (end - place, total, peak, len(first) - ("" in first), len(second) - ("" in second))
+        last: Figures = (1, total, total, 1 if one else 0, 1 if two else 0)
+        first, second = {one}, {two}
+        reach = bisect_right(LENGTHS_MS, at - entries[place][0]) if end else EXACT + 1
+        found = last * reach
+        while place >= 0:
+            bound = at - REACHES_MS[reach]
+            while place >= 0 and entries[place][0] > bound:
+                _, amount, one, two = entries[place]
+                total += amount
+                if amount > peak:
+                    peak = amount
+                first.add(one)
+                second.add(two)
+                place -= 1
+            last = (end - place, total, peak, len(first) - ("" in first), len(second) - ("" in second))
+            reach += 1
             found += last
         if not self.panes:
-            return found + last
-        return found[:-WIDTH] + self._over_days(last, at // DAY_MS, first or {one}, second or {two})
+            return found + last * (WINDOWS - reach)
+        return (found + last * (EXACT - reach))[: EXACT * WIDTH] + self._over_days(last, at // DAY_MS, first, second)
 
     def _over_days(self, last: Sequence[int], day: int, first: set[str], second: set[str]) -> Figures:
         """Return the windows of days: what is at hand (`last`, with its values) and what is summed up."""
@@ -140,11 +148,13 @@ class KeyState:
 
     def _begin_day(self, day: int) -> None:
         """Sum up the days that are now too old to be kept event by event, and forget those older than any window."""
-        keep = bisect_right(self.entries, ((day - EXACT_DAYS) * DAY_MS, -1))
-        for at, amount, first, second in self.entries[:keep]:
-            self._pane_of(at // DAY_MS)[at // DAY_MS].add(amount, first, second)
-        del self.entries[:keep]
-        if self.panes:
+        oldest = (day - EXACT_DAYS) * DAY_MS
+        if self.entries[0][0] < oldest:
+            keep = bisect_right(self.entries, (oldest, -1))
+            for at, amount, first, second in self.entries[:keep]:
+                self._pane_of(at // DAY_MS)[at // DAY_MS].add(amount, first, second)
+            del self.entries[:keep]
+        if self.panes and min(self.panes) <= day - PANE_DAYS:
             self.panes = {number: pane for number, pane in self.panes.items() if number > day - PANE_DAYS}
         self._rolling = self._days = None
 
@@ -187,7 +197,18 @@ DECODER = msgspec.msgpack.Decoder(tuple[int, list[tuple[int, int, str, str]], li
 def alone(entry: Entry) -> Figures:
     """Return the windows of a key's only event."""
     _, amount, first, second = entry
-    return (1, amount, amount, 1 if first else 0, 1 if second else 0) * 6
+    return (1, amount, amount, 1 if first else 0, 1 if second else 0) * WINDOWS
+
+
+def both(entry: Entry, earlier: Entry) -> Figures:
+    """Return the windows of a key's second event."""
+    at, amount, one, two = entry
+    before, amount_before, one_before, two_before = earlier
+    ones = (1 if one else 0) + (1 if one_before and one_before != one else 0)
+    twos = (1 if two else 0) + (1 if two_before and two_before != two else 0)
+    reach = bisect_right(LENGTHS_MS, at - before)
+    itself = (1, amount, amount, 1 if one else 0, 1 if two else 0)
+    return itself * reach + (2, amount + amount_before, amount if amount > amount_before else amount_before, ones, twos) * (WINDOWS - reach)
 
 
 def _packed(held: Values) -> Any:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from reference_apps.fraud.features.keystate import Figures, KeyState
-from reference_apps.fraud.features.shard import BEFORE_ALL, MANY, PLAIN
+from reference_apps.fraud.features.moving import Entry
+from reference_apps.fraud.features.shard import BEFORE_ALL, IS_MANY, KEYED
 from reference_apps.fraud.features.spec import FAMILIES, LATENESS_MS, NOTHING
 from reference_apps.fraud.model import Event
 
@@ -62,28 +63,23 @@ class Settling:
         """Count events of one moment, then read the windows of each: the last one that a key was shown stands for all of the moment."""
         figures: dict[Key, Figures] = {}
         for _, event in peers:
-            for key, first, second in _keys(event):
+            for key, entry in _keys(event):
                 state = self._states.get(key)
                 if state is None:
                     state = self._states[key] = KeyState()
-                figures[key] = state.observe((event.at_ms, event.amount_fen, first, second))
+                figures[key] = state.observe(entry)
         return [Settled(position, _highest(event, figures)) for position, event in peers]
 
 
-def _keys(event: Event) -> Iterator[tuple[Key, str, str]]:
-    for number, read in PLAIN:
-        key, first, second, _ = read(event)
-        if key:
-            yield (event.kind, number, key), first, second
-    for number, read_many in MANY:
-        keys, first, second = read_many(event)
-        for key in dict.fromkeys(keys):
-            yield (event.kind, number, key), first, second
+def _keys(event: Event) -> Iterator[tuple[Key, Entry]]:
+    for number, (key, entry) in enumerate(KEYED(event)):
+        for each in dict.fromkeys(key) if IS_MANY[number] else (key,) if key else ():
+            yield (event.kind, number, each), entry
 
 
 def _highest(event: Event, figures: dict[Key, Figures]) -> tuple[Figures, ...]:
     found: list[Figures] = [NOTHING] * len(FAMILIES)
-    for key, _, _ in _keys(event):
+    for key, _ in _keys(event):
         number = key[1]
         found[number] = figures[key] if found[number] is NOTHING else tuple(map(max, found[number], figures[key]))
     return tuple(found)

@@ -5,7 +5,6 @@ same, so an owner too many does no harm.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from operator import attrgetter
 from typing import Any
 from zlib import crc32
 
@@ -13,8 +12,9 @@ import msgspec
 
 from reference_apps.fraud.features import graph, oddness
 from reference_apps.fraud.features.graph import Hub, Marks, Rings, Ties
-from reference_apps.fraud.features.keystate import Figures, KeyState
-from reference_apps.fraud.features.spec import FAMILIES, LATENESS_MS, NOTHING, SPEC
+from reference_apps.fraud.features.keystate import Figures, KeyState, alone
+from reference_apps.fraud.features.moving import Entry
+from reference_apps.fraud.features.spec import DAY_MS, FAMILIES, LATENESS_MS, NOTHING, SPEC, WINDOWS
 from reference_apps.fraud.features.table import Packed, Table, no_store
 from reference_apps.fraud.features.trees import Forest
 from reference_apps.fraud.model import Event, Listing
@@ -26,11 +26,19 @@ ALL = (1 << (SLOTS + 1)) - 1
 GRAPH_BIT = 1 << GRAPH_SLOT
 BEFORE_ALL = -(2**62)
 
-PLAIN = tuple((number, attrgetter(family.key, *family.distinct, "amount_fen")) for number, family in enumerate(SPEC.families) if not family.many)
-MANY = tuple((number, attrgetter(family.key, *family.distinct)) for number, family in enumerate(SPEC.families) if family.many)
+
+def _keyed() -> Callable[[Event], tuple[tuple[Any, Entry], ...]]:
+    """Return what reads, for each family, an event's key (of a family with `many`: its keys) and the event as that key sees it."""
+    read = (f"(e.{family.key}, (e.at_ms, e.amount_fen, e.{family.distinct[0]}, e.{family.distinct[1]}))" for family in SPEC.families)
+    made: Callable[[Event], tuple[tuple[Any, Entry], ...]] = eval(f"lambda e: ({', '.join(read)},)", {"__builtins__": {}})
+    return made
 
 
-class Partial(msgspec.Struct, frozen=True, array_like=True):
+KEYED = _keyed()
+IS_MANY = tuple(family.many for family in SPEC.families)
+
+
+class Partial(msgspec.Struct, gc=False, frozen=True, array_like=True):
     """What a shard knows of one event. `slots`: bits of the slots it owned then; a family that it knows nothing of is None. `odd`: how odd the event is, in
     millionths, said by the owner of the graph; None: that is another one, or too little was seen yet."""
 
@@ -61,22 +69,37 @@ class Shard:
         self.links: list[tuple[str, str]] = []
 
     def apply(self, position: int, event: Event) -> Partial:
-        """Take in the next event of the log and return what is known of it, itself included. What a key was shown before is not counted again."""
-        figures: list[Figures | None] = [None] * len(FAMILIES)
+        """Take in the next event of the log and return what is known of it, itself included. What a key was shown before is not counted again.
+
+        Long for a function, as it goes through seven keys for each event: an only contact, and a key that is new, are seen to without another call.
+        """
+        at, amount, slots, number = event.at_ms, event.amount_fen, self.slots, -1
+        first_time = (1, amount, amount, 1, 1) * WINDOWS
+        figures: list[Figures | None] = []
         tables = self._tables.get(event.kind) or self._new_tables(event.kind)
-        at, slots = event.at_ms, self.slots
-        for number, read in PLAIN:
-            key, first, second, amount = read(event)
+        for key, entry in KEYED(event):
+            number += 1
+            found: Figures | None = None
             if not key:
-                figures[number] = NOTHING
-            elif slots == ALL or slots >> slot_of(FAMILIES[number], key) & 1:
-                table = tables[number]
-                state = table.young.get(key) or table.recall(key)
-                if state.seen < position:
-                    state.seen = position
-                    figures[number] = state.observe((at, amount, first, second))
-        for number, read_many in MANY:
-            figures[number] = self._many(position, event, number, read_many)
+                found = NOTHING
+            elif IS_MANY[number] and len(key) > 1:
+                found = self._many(position, dict.fromkeys(key), number, tables[number], entry)
+            else:
+                if IS_MANY[number]:
+                    key = key[0]
+                if slots == ALL or slots >> slot_of(FAMILIES[number], key) & 1:
+                    table = tables[number]
+                    state = table.young.get(key)
+                    if state is None:
+                        state = table.recall(key)
+                    if state.seen < position:
+                        state.seen = position
+                        if state.entries:
+                            found = state.observe(entry)
+                        else:
+                            state.entries.append(entry)
+                            found = first_time if entry[2] and entry[3] else alone(entry)
+            figures.append(found)
         ties = self._ties(event) if slots & GRAPH_BIT else None
         odd = oddness.observe(self._forests, position, event, ties) if ties is not None else None
         self.applied = position
@@ -87,13 +110,12 @@ class Shard:
     def take_in(self, position: int, event: Event) -> None:
         """Take in the next event of the log, of which nothing need be known any more: afterwards the shard is as `apply` leaves it."""
         tables = self._tables.get(event.kind) or self._new_tables(event.kind)
-        for family, table in zip(SPEC.families, tables, strict=True):
-            found, (first, second) = getattr(event, family.key), family.distinct
-            for key in self._owned(table.name, dict.fromkeys(found) if family.many else (found,)):
+        for is_many, table, (found, entry) in zip(IS_MANY, tables, KEYED(event), strict=True):
+            for key in self._owned(table.name, dict.fromkeys(found) if is_many else (found,)):
                 state = table.touch(key)
                 if state.seen < position:
                     state.seen = position
-                    state.take_in((event.at_ms, event.amount_fen, getattr(event, first), getattr(event, second)))
+                    state.take_in(entry)
         if self.slots & GRAPH_BIT:
             oddness.observe(self._forests, position, event, self._ties(event))
         self.applied, self.newest = position, max(self.newest, event.at_ms)
@@ -109,21 +131,18 @@ class Shard:
 
     def late_ms(self, event: Event) -> int:
         """Return how far an event that is next in the log lies behind the watermark; 0: it does not."""
-        return max(0, self.newest - LATENESS_MS - event.at_ms)
+        late = self.newest - LATENESS_MS - event.at_ms
+        return late if late > 0 else 0
 
-    def _many(self, position: int, event: Event, number: int, read: Callable[[Event], Any]) -> Figures | None:
+    def _many(self, position: int, keys: Iterable[str], number: int, table: Table[KeyState], entry: Entry) -> Figures | None:
         """Return the highest of each figure over the owned keys; None when none of them is owned."""
-        keys, first, second = read(event)
-        if not keys:
-            return NOTHING
         highest: Figures | None = None
-        table = self._tables[event.kind][number]
-        for key in keys if len(keys) == 1 else dict.fromkeys(keys):
+        for key in keys:
             if self.slots == ALL or self.slots >> slot_of(FAMILIES[number], key) & 1:
                 state = table.touch(key)
                 if state.seen < position:
                     state.seen = position
-                    found = state.observe((event.at_ms, event.amount_fen, first, second))
+                    found = state.observe(entry)
                     highest = found if highest is None else tuple(map(max, highest, found))
         return highest
 
@@ -136,6 +155,9 @@ class Shard:
             if not hub:
                 hub[account] = at
                 fresh += 1
+                continue
+            if len(hub) == 1 and account in hub:  # nobody else is on it
+                fresh += at - DAY_MS < hub[account] <= at
                 continue
             anchor = graph.link(hub, account, at)
             if anchor is not None:
@@ -164,9 +186,8 @@ class Shard:
         touched: dict[str, set[str]] = {}
         for event in events:
             self._tables.get(event.kind) or self._new_tables(event.kind)
-            for family in SPEC.families:
-                found = getattr(event, family.key)
-                touched.setdefault(f"{event.kind}|{family.name}", set()).update(found if family.many else (found,))
+            for name, is_many, (found, _) in zip(FAMILIES, IS_MANY, KEYED(event), strict=True):
+                touched.setdefault(f"{event.kind}|{name}", set()).update(found if is_many else (found,))
             for hub, key in graph.hubs_of(event) if self.slots & GRAPH_BIT else ():
                 touched.setdefault(f"hub|{hub}", set()).add(key)
         tables = {table.name: table for table in self._all_tables()}

@@ -82,5 +82,6 @@ SPEC = load()
 LENGTHS_MS = tuple(window.length_ms for window in SPEC.windows if not window.days)
 SHORT_DAYS, LONG_DAYS = (window.days for window in SPEC.windows if window.days)
 FAMILIES = tuple(family.name for family in SPEC.families)
-NOTHING = (0,) * (WIDTH * len(SPEC.windows))
+WINDOWS = len(SPEC.windows)
+NOTHING = (0,) * (WIDTH * WINDOWS)
 """The figures of a family whose key is unknown."""

@@ -5,6 +5,7 @@ beside its event, because a later policy may judge otherwise and a score is neve
 alerts, new links between accounts, hits of rules in shadow, entries of lists, and what people noted. An event's id is text, a note's a blob: they never clash.
 """
 
+import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ NOTABLE = "INSERT OR IGNORE INTO notable (position) VALUES (?)"
 UNJUDGED = "position > ? AND typeof(event_id) = 'text' AND NOT EXISTS (SELECT 1 FROM judged WHERE judged.position = log.position)"
 
 Item = Event | Listing | Note
+Inserted = tuple[str | bytes | None, str, bytes]
+"""An item as a row: its id, the instance that took it in, and its content."""
 Judged = tuple[int, bytes, bool]
 """A position, the judgement of the event that stands there, and whether it is notable."""
 
@@ -66,22 +69,15 @@ class Log:
 
     def append(self, items: Sequence[Item], judged: Iterable[Judged] = ()) -> list[Appended]:
         """Write items, and judgements of earlier ones, in one commit. What has an id that is there already is not written again. Raises DatabaseFailed."""
-        rows = [(_id_of(item), self._instance, ENCODER.encode(item)) for item in items]
-        found: list[Appended] = []
-        judged = list(judged)
+        rows = [row_of(item, self._instance) for item in items]
+        return [appended(row, *placed) for row, placed in zip(rows, self.write(rows, list(judged)), strict=True)]
+
+    def write(self, rows: Sequence[Inserted], judged: Sequence[Judged]) -> list[tuple[int, bytes | None]]:
+        """Write rows as `append` does, and return the position of each, with what had its id before. Raises DatabaseFailed."""
         with self._writing.write() as connection:
             connection.executemany(JUDGE, ((position, content) for position, content, _ in judged))
             connection.executemany(NOTABLE, [(position,) for position, _, is_notable in judged if is_notable])
-            for row in rows:
-                added = connection.execute(INSERT, row)
-                if added.rowcount:
-                    found.append(Appended(added.lastrowid or 0))
-                    if not isinstance(row[0], str):
-                        connection.execute(NOTABLE, (added.lastrowid,))
-                else:
-                    position, content = connection.execute("SELECT position, content FROM log WHERE event_id = ?", (row[0],)).fetchone()
-                    found.append(Appended(position, _item(row[0], content)))
-        return found
+            return [_placed(connection, row) for row in rows]
 
     def after(self, position: int, limit: int) -> list[Row]:
         """Return what follows a position, in order."""
@@ -153,6 +149,26 @@ class Log:
     def close(self) -> None:
         self._writing.close()
         self._reading.close()
+
+
+def _placed(connection: sqlite3.Connection, row: Inserted) -> tuple[int, bytes | None]:
+    added = connection.execute(INSERT, row)
+    if not added.rowcount:
+        position, content = connection.execute("SELECT position, content FROM log WHERE event_id = ?", (row[0],)).fetchone()
+        return position, content
+    if not isinstance(row[0], str):
+        connection.execute(NOTABLE, (added.lastrowid,))
+    return added.lastrowid or 0, None
+
+
+def row_of(item: Item, instance: str) -> Inserted:
+    """Return an item as the log has it."""
+    return _id_of(item), instance, ENCODER.encode(item)
+
+
+def appended(row: Inserted, position: int, known: bytes | None) -> Appended:
+    """Return what became of a row."""
+    return Appended(position, None if known is None else _item(row[0], known))
 
 
 def _id_of(item: Item) -> str | bytes | None:

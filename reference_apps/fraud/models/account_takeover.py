@@ -7,8 +7,8 @@ this one), payee_added_hours, session_reused. Counted: devices of the account in
 from reference_apps.fraud.models.scoring import Model, Sign, figure, flag, high, low
 
 FRESH_HOURS = 24.0
-NEW_AFTER_CHANGE = f"(max(0.0, 1 - e.credential_changed_hours / {FRESH_HOURS}) if e.new_device else 0.0)"
-DRAW_DOWN = f"(max(0.0, 1 - e.payee_added_hours / {FRESH_HOURS}) if e.payee_added_hours is not None and e.amount_fen else 0.0)"
+NEW_AFTER_CHANGE = f"1 - x / {FRESH_HOURS}", f"e.new_device and (x := e.credential_changed_hours) < {FRESH_HOURS}"
+DRAW_DOWN = f"1 - x / {FRESH_HOURS}", f"(x := e.payee_added_hours) is not None and x < {FRESH_HOURS} and e.amount_fen"
 
 MODEL = Model(
     name="account_takeover",
@@ -16,8 +16,8 @@ MODEL = Model(
     bias=-4.0,
     median=0.018,
     signs=(
-        Sign("a new device right after a change of credentials", 2.5, NEW_AFTER_CHANGE),
-        Sign("money to a payee added {value} hours ago", 1.5, DRAW_DOWN, "payee_added_hours", -1),
+        Sign("a new device right after a change of credentials", 2.5, *NEW_AFTER_CHANGE),
+        Sign("money to a payee added {value} hours ago", 1.5, *DRAW_DOWN, "payee_added_hours", -1),
         flag("a new device", 0.8, "new_device"),
         low("credentials changed {value} hours ago", 0.8, "credential_changed_hours", free=FRESH_HOURS),
         low("the SIM was swapped {value} days ago", 1.5, "sim_swap_days", free=14),

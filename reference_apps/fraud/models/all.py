@@ -30,7 +30,7 @@ MODELS: tuple[Model, ...] = (
 )
 NAMES = tuple(model.name for model in MODELS)
 MEDIANS = tuple(int(model.median * 1_000_000) for model in MODELS)
-SCORES = compiled("(" + ", ".join(model.expression for model in MODELS) + ")")
+SCORES = compiled([step for model in MODELS for step in model.steps(model.name)], f"({', '.join(NAMES)})")
 
 
 def probabilities(look: Look) -> tuple[int | None, ...]:

@@ -16,9 +16,9 @@ MODEL = Model(
     bias=-3.3,
     median=0.048,
     signs=(
-        Sign("most of the limit in one purchase", 2.2, "min(1.0, e.amount_fen / e.limit_fen)", "limit_fen", -1),
-        Sign("a round amount", 0.5, f"(1.0 if e.amount_fen and e.amount_fen % {ROUND_FEN} == 0 else 0.0)"),
-        Sign("goods that are easy to turn into money", 1.0, f"(1.0 if e.merchant_category in {CASHABLE} else 0.0)"),
+        Sign("most of the limit in one purchase", 2.2, "1.0 if e.amount_fen >= e.limit_fen else e.amount_fen / e.limit_fen", field="limit_fen", worse=-1),
+        Sign("a round amount", 0.5, "1.0", f"e.amount_fen and e.amount_fen % {ROUND_FEN} == 0"),
+        Sign("goods that are easy to turn into money", 1.0, "1.0", f"e.merchant_category in {CASHABLE}"),
         low("the line was activated {value} days ago", 1.2, "activated_days", free=14),
         low("the merchant is {value} days old", 1.0, "merchant_age_days", free=90),
         high("{value} refunds in 24 h before spending", 1.5, "refunds_24h", full=3),

@@ -14,9 +14,9 @@ MODEL = Model(
     signs=(
         figure("{value} other accounts named a contact of these in 24 h", 1.2, "contact", "24h", "account", free=1),
         figure("{value} other accounts beyond the third named a contact of these in 30 d", 0.5, "contact", "30d", "account", free=4, full=9),
-        Sign("in a ring of accounts (log2 of its size is {value})", 0.3, "min(3.0, log2(t.ring))"),
-        Sign("{value} of the accounts near by are on the block list", 2.5, "(t.bad_near / t.near if t.near else 0.0)"),
-        Sign("{value} new links in 24 h beyond the fifth", 0.05, "max(0, t.new_24h - 5)"),
+        Sign("in a ring of {ring} accounts", 0.3, "min(3.0, log2(t.ring))", "t.ring > 1"),
+        Sign("{value} of the accounts near by are on the block list", 2.5, "t.bad_near / t.near", "t.near"),
+        Sign("{value} new links in 24 h beyond the fifth", 0.05, "t.new_24h - 5", "t.new_24h > 5"),
         high("{value} of the contacts name the applicant too", 1.0, "contact_reciprocity", free=0.8),
     ),
 )

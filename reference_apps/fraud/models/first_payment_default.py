@@ -4,12 +4,11 @@ Required: monthly_income_fen. Optional: utilisation_jump (growth of the use of a
 JD spending against the year before), peer_delinquency (early delinquency of people like this one). Counted: the account's amounts over 30 d.
 """
 
-from reference_apps.fraud.features.spec import SPEC
-from reference_apps.fraud.models.scoring import Model, Sign, flag, high
+from reference_apps.fraud.models.scoring import Model, Sign, flag, high, place
 
-ACCOUNT, SUM_30D = SPEC.place("account", "30d", "sum_fen")
 MONTHS = 6
-BURDEN = f"min(1.0, f[{ACCOUNT}][{SUM_30D}] / ({MONTHS} * e.monthly_income_fen))"
+ASKED, AFFORDABLE = place("account", "30d", "sum_fen"), f"({MONTHS} * e.monthly_income_fen)"
+BURDEN = f"1.0 if {ASKED} >= {AFFORDABLE} else {ASKED} / {AFFORDABLE}"
 
 MODEL = Model(
     name="first_payment_default",
@@ -17,7 +16,7 @@ MODEL = Model(
     bias=-2.9,
     median=0.058,
     signs=(
-        Sign("asks for much of half a year's income of {value} fen a month", 2.0, BURDEN, "monthly_income_fen", -1),
+        Sign("asks for much of half a year's income of {value} fen a month", 2.0, BURDEN, field="monthly_income_fen", worse=-1),
         high("the use of credit lines jumped by {value}", 1.5, "utilisation_jump", free=0.3),
         flag("another payment channel than before", 0.8, "payment_channel_changed"),
         high("shopping fell by {value}", 1.0, "shopping_drop", free=0.4),

@@ -1,8 +1,8 @@
 """How a fraud model is built: a logistic function of signs that are never negative, with weights that are never negative. Pure.
 
-So more of a bad sign never lowers a probability, and what each sign adds is the reason. Signs are written as Python expressions over `e` (the event), `f` (the
-figures of each family's windows) and `t` (the event's ties in the graph): all models together are compiled into one function, which is several times as fast
-as a call for each of some eighty signs. Probabilities are whole millionths.
+So more of a bad sign never lowers a probability, and what each sign adds is the reason. Signs are written as Python expressions over `e` (the event), `t` (the
+event's ties in the graph) and the figures of a family's windows by its name: all models together are compiled into one function, which is several times as
+fast as a call for each of some eighty signs. A sign that is not there costs no more than a look at its condition. Probabilities are whole millionths.
 """
 
 import math
@@ -15,7 +15,7 @@ import msgspec
 
 from reference_apps.fraud.features.graph import Ties
 from reference_apps.fraud.features.keystate import Figures
-from reference_apps.fraud.features.spec import SPEC
+from reference_apps.fraud.features.spec import FAMILIES, SPEC
 from reference_apps.fraud.model import Event, Evidence
 
 MILLION = 1_000_000
@@ -35,14 +35,25 @@ class Look(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """One bad sign. `strength` says how strong it is, 0 when it is not there or not known; `field`: the evidence it reads, and `worse` the direction in which
-    that is bad."""
+    """One bad sign. `strength` says how strong it is where the condition `when` holds; elsewhere it is 0: not there, or not known. `field`: the evidence it
+    reads, and `worse` the direction in which that is bad."""
 
     words: str
     weight: float
     strength: str
+    when: str = ""
     field: str = ""
     worse: int = 1
+
+    @property
+    def expression(self) -> str:
+        """How strong it is, whatever holds."""
+        return f"(({self.strength}) if {self.when} else 0.0)" if self.when else f"({self.strength})"
+
+    @property
+    def step(self) -> str:
+        """The statement that adds it to the log-odds. Adding nothing is left out: it would change no bit."""
+        return f"{f'if {self.when}: ' if self.when else ''}odds += {self.weight!r} * ({self.strength})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,17 +66,17 @@ class Model:
     median: float
     signs: tuple[Sign, ...]
 
-    @property
-    def expression(self) -> str:
-        """The model as an expression that gives millionths, or None when a required input is missing."""
+    def steps(self, name: str) -> list[str]:
+        """Return the statements that set a name to the model's millionths, or to None when a required input is missing."""
         lacks = " or ".join(f"e.{field} is None" if field in EVIDENCE else f"not e.{field}" for field in self.required)
-        value = " + ".join([repr(self.bias), *(f"{sign.weight!r} * {sign.strength}" for sign in self.signs)])
-        return f"None if {lacks} else int({MILLION} / (1 + exp(-({value}))) + 0.5)"
+        quiet = millionths(self.bias)
+        said = [f"odds = {self.bias!r}", *(sign.step for sign in self.signs), f"{name} = {quiet} if odds == {self.bias!r} else millionths(odds)"]
+        return [f"if {lacks}: {name} = None", "else:", *(f"    {each}" for each in said)]
 
     @cached_property
     def strengths(self) -> Callable[[Event, Sequence[Figures], Ties], tuple[float, ...]]:
         """How strong each sign is, as one function."""
-        return compiled(f"({', '.join(sign.strength for sign in self.signs)},)")
+        return compiled([], f"({', '.join(sign.expression for sign in self.signs)},)")
 
     def missing(self, event: Event) -> tuple[str, ...]:
         """Return the required inputs that the event lacks."""
@@ -86,56 +97,64 @@ class Model:
         return "; ".join(text for _, text in self.reasons(look)) or "no bad sign"
 
 
-NAMES_IN_SIGNS: dict[str, Any] = {"exp": math.exp, "log2": math.log2, "int": int, "max": max, "min": min, "__builtins__": {}}
+def millionths(odds: float) -> int:
+    """Return the probability that log-odds stand for, in millionths."""
+    return int(MILLION / (1 + math.exp(-odds)) + 0.5)
 
 
-def compiled(expression: str, **more: Any) -> Callable[[Event, Sequence[Figures], Ties], Any]:
-    """Return an expression over e, f and t as a function."""
-    made: Callable[[Event, Sequence[Figures], Ties], Any] = eval(f"lambda e, f, t: {expression}", {**NAMES_IN_SIGNS, **more})
-    return made
+NAMES_IN_SIGNS: dict[str, Any] = {"log2": math.log2, "millionths": millionths, "__builtins__": {"min": min}}
+
+
+def compiled(steps: Sequence[str], result: str) -> Callable[[Event, Sequence[Figures], Ties], Any]:
+    """Return a function of event, figures and ties that takes these steps and returns an expression."""
+    made = dict(NAMES_IN_SIGNS)
+    exec("\n    ".join(["def made(e, f, t):", f"{', '.join(FAMILIES)} = f", *steps, f"return {result}"]), made)
+    function: Callable[[Event, Sequence[Figures], Ties], Any] = made["made"]
+    return function
 
 
 def _said(sign: Sign, look: Look, strength: float) -> str:
-    """Return the sign's words with its raw value: what the event says where it reads a field, else its strength."""
+    """Return the sign's words with its raw value: what the event says where it reads a field, else its strength. `ring` is how many accounts hang together."""
     raw = getattr(look.event, sign.field) if sign.field else strength
-    return sign.words.format(value=f"{raw:.10g}" if isinstance(raw, int | float) and not isinstance(raw, bool) else raw)
+    value = f"{raw:.10g}" if isinstance(raw, int | float) and not isinstance(raw, bool) else raw
+    return sign.words.format(value=value, ring=look.ties.ring)
 
 
 def figure(words: str, weight: float, family: str, window: str, name: str, *, free: int = 0, full: int = 0) -> Sign:
     """A figure of a window, as far as it is above `free`; above `full`, where it is given, it grows no more."""
-    read = _place(family, window, name)
-    grown = f"({read} - {free} if {read} > {free} else 0)" if free else read
-    return Sign(words, weight, f"min({full - free}, {grown})" if full else grown)
+    read = place(family, window, name)
+    grown = f"{read} - {free}" if free else read
+    return Sign(words, weight, f"min({full - free}, {grown})" if full else grown, f"{read} > {free}" if free else "")
 
 
 def most(words: str, weight: float, families: tuple[str, str], window: str, name: str) -> Sign:
     """The higher of a figure of two families."""
-    one, other = (_place(family, window, name) for family in families)
-    return Sign(words, weight, f"({one} if {one} > {other} else {other})")
+    one, other = (place(family, window, name) for family in families)
+    return Sign(words, weight, f"{one} if {one} > {other} else {other}")
 
 
 def concentration(words: str, weight: float, family: str, window: str, name: str) -> Sign:
     """How far events of a key keep to few values, from 0 (each its own, or fewer than three events) to nearly 1 (all the same)."""
-    count, distinct = _place(family, window, "count"), _place(family, window, name)
-    return Sign(words, weight, f"(({count} - {distinct}) / {count} if {count} >= 3 and {distinct} else 0.0)")
+    count, distinct = place(family, window, "count"), place(family, window, name)
+    return Sign(words, weight, f"({count} - {distinct}) / {count}", f"{count} >= 3 and {distinct}")
 
 
 def high(words: str, weight: float, field: str, *, free: float = 0.0, full: float = 1.0) -> Sign:
     """Evidence that is bad when it is high: 0 up to `free`, 1 from `full` on."""
-    grown = f"(e.{field} - {free!r}) * {1 / (full - free)!r}" if free else f"e.{field} * {1 / full!r}"
-    return Sign(words, weight, f"(0.0 if e.{field} is None or e.{field} <= {free!r} else 1.0 if e.{field} >= {full!r} else {grown})", field, 1)
+    grown = f"(x - {free!r}) * {1 / (full - free)!r}" if free else f"x * {1 / full!r}"
+    return Sign(words, weight, f"1.0 if x >= {full!r} else {grown}", f"(x := e.{field}) is not None and x > {free!r}", field, 1)
 
 
 def low(words: str, weight: float, field: str, *, free: float = 1.0) -> Sign:
     """Evidence that is bad when it is low: 0 from `free` on, 1 at nothing."""
-    return Sign(words, weight, f"(0.0 if e.{field} is None or e.{field} >= {free!r} else 1 - e.{field} * {1 / free!r})", field, -1)
+    return Sign(words, weight, f"1 - x * {1 / free!r}", f"(x := e.{field}) is not None and x < {free!r}", field, -1)
 
 
 def flag(words: str, weight: float, field: str, *, bad: bool = True) -> Sign:
     """Evidence that is there or not."""
-    return Sign(words, weight, f"(1.0 if e.{field} is {bad} else 0.0)", field, 1 if bad else -1)
+    return Sign(words, weight, "1.0", f"e.{field} is {bad}", field, 1 if bad else -1)
 
 
-def _place(family: str, window: str, name: str) -> str:
-    number, index = SPEC.place(family, window, name)
-    return f"f[{number}][{index}]"
+def place(family: str, window: str, name: str) -> str:
+    """Return a figure as signs name it."""
+    return f"{family}[{SPEC.place(family, window, name)[1]}]"

@@ -4,7 +4,6 @@ Lists: block > grey > white. White lifts grey and the models' step-up, never a r
 """
 
 from collections.abc import Sequence
-from operator import ge
 
 from reference_apps.fraud.model import Judgement, Listing, ListKind, Reason, Verdict
 from reference_apps.fraud.models.all import MEDIANS, MODELS, NAMES, probabilities
@@ -23,10 +22,11 @@ def judge(policy: Policy, look: Look, listings: Sequence[Listing], late_ms: int 
     """Judge one event. `listings`: the entries in force for it. The same features, lists and policy give the same judgement, byte for byte."""
     scores = probabilities(look)
     found = _typologies(policy, look, scores)
-    if None in scores:
+    if not all(scores):
         found += _unscored(policy, look, scores)
     hits = policy.hits(look, late_ms)
-    found += [_hit(rule, look, late_ms) for rule in hits if rule.is_active]
+    if hits:
+        found += [_hit(rule, look, late_ms) for rule in hits if rule.is_active]
     if listings:
         found = _with_lists(found, listings)
     if not found and not hits:
@@ -37,12 +37,11 @@ def judge(policy: Policy, look: Look, listings: Sequence[Listing], late_ms: int 
 
 
 def _typologies(policy: Policy, look: Look, found_by: Probabilities) -> list[Finding]:
-    counted = [MEDIANS[number] if each is None else each for number, each in enumerate(found_by)] if None in found_by else found_by
-    sums = policy.sums(counted)  # type: ignore[arg-type]  # no None is left
-    if not any(map(ge, sums, policy.floors)):
+    counted = found_by if all(found_by) else [MEDIANS[number] if each is None else each for number, each in enumerate(found_by)]
+    if not policy.is_reached(counted):  # type: ignore[arg-type]  # no None is left
         return []
     found: list[Finding] = []
-    for typology, value in zip(policy.typologies, sums, strict=True):
+    for typology, value in zip(policy.typologies, policy.sums(counted), strict=True):  # type: ignore[arg-type]  # no None is left
         if value >= typology.step_up:
             found.append((typology.verdict(value), Reason(typology.id, f"{typology.words}: {_detail(typology, look, found_by)}", value / MILLION)))
     return found

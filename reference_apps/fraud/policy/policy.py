@@ -20,6 +20,7 @@ from reference_apps.fraud.features.spec import FIGURES, SPEC
 from reference_apps.fraud.model import Event, Evidence, Verdict
 from reference_apps.fraud.models.all import NAMES
 from reference_apps.fraud.models.scoring import MILLION, Look
+from reference_apps.fraud.policy import plain
 
 VERDICTS = {verdict.word: verdict for verdict in Verdict}
 KINDS = ("application", "login", "payment")
@@ -29,6 +30,8 @@ WORDS = frozenset({"and", "or", "not", "in", "true", "false", "null"})
 
 Facts = Callable[[Event, Sequence[Figures], Ties, int], tuple[Any, ...]]
 """Reads facts from what is known and from how late the event is, in milliseconds."""
+Holding = Callable[[Event, Sequence[Figures], Ties, int], "list[Rule]"]
+"""Says which rules hold."""
 
 
 class Compiled(Protocol):
@@ -60,7 +63,7 @@ class Typology:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A hard rule. It does not apply while one of its facts is not known."""
+    """A hard rule. It does not apply while one of its facts is not known. `python`: its expression as Python; None: only the engine can tell."""
 
     id: str
     facts: tuple[str, ...]
@@ -69,6 +72,7 @@ class Rule:
     is_active: bool
     words: str
     expression: Compiled
+    python: str | None
 
     def known(self, look: Look, late_ms: int) -> dict[str, Any] | None:
         """Return its facts; None when one is not known."""
@@ -78,30 +82,21 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What is in force. `id` is the hash of its `text`. `common`: one expression that says of `always`, the rules whose facts are always known, which hold."""
+    """What is in force. `id` is the hash of its `text`; `rules` stand in the order of their ids, `holding` says which of them hold; `is_reached`
+    whether any of the sums is at its typology's step-up."""
 
     id: str
     text: str
     required: Mapping[str, frozenset[int]]
     typologies: tuple[Typology, ...]
     sums: Callable[[Sequence[int]], tuple[int, ...]]
-    floors: tuple[int, ...]
-    always: tuple[Rule, ...]
-    common: Compiled
-    common_facts: tuple[str, ...]
-    read_common: Facts
-    sometimes: tuple[Rule, ...]
+    is_reached: Callable[[Sequence[int]], bool]
+    rules: tuple[Rule, ...]
+    holding: Holding
 
     def hits(self, look: Look, late_ms: int) -> list[Rule]:
         """Return the rules that hold, active or not, in the order of their ids."""
-        facts = self.read_common(look.event, look.figures, look.ties, late_ms)
-        hit = self.common.evaluate(dict(zip(self.common_facts, facts, strict=True)))
-        found = [rule for rule, holds in zip(self.always, hit, strict=True) if holds] if True in hit else []
-        for rule in self.sometimes:
-            known = rule.known(look, late_ms)
-            if known is not None and rule.expression.evaluate(known) is True:
-                found.append(rule)
-        return sorted(found, key=lambda rule: rule.id) if found else found
+        return self.holding(look.event, look.figures, look.ties, late_ms)
 
 
 def load(path: Path | None = None) -> Policy:
@@ -115,24 +110,18 @@ def build(text: str) -> Policy:
     for part, kind in (("kinds", dict), ("typologies", list), ("rules", list)):
         if not isinstance(told, dict) or not isinstance(told.get(part), kind):
             raise BadPolicy(f"policy: `{part}` is missing or no {kind.__name__}; compare with policy/policy.yaml")
-    rules = [_rule(each) for each in told["rules"]]
+    rules = tuple(sorted((_rule(each) for each in told["rules"]), key=lambda rule: str(rule.id)))
     typologies = tuple(_typology(each) for each in told["typologies"])
     _unique([*(rule.id for rule in rules), *(typology.id for typology in typologies)])
-    always = tuple(rule for rule in rules if ALWAYS.issuperset(rule.facts))
-    texts = [each["when"] for each, rule in zip(told["rules"], rules, strict=True) if rule in always]
-    common = tuple(dict.fromkeys(name for rule in always for name in rule.facts))
     return Policy(
         id=sha256(text.encode()).hexdigest()[:16],
         text=text,
         required=_required(told["kinds"]),
         typologies=typologies,
         sums=_sums(typologies),
-        floors=tuple(typology.step_up for typology in typologies),
-        always=always,
-        common=zen.compile_expression("[" + ", ".join(f"({when})" for when in texts) + "]"),
-        common_facts=common,
-        read_common=_read(common),
-        sometimes=tuple(rule for rule in rules if rule not in always),
+        is_reached=_is_reached(typologies),
+        rules=rules,
+        holding=_holding(rules),
     )
 
 
@@ -170,6 +159,7 @@ def _rule(told: Mapping[str, Any]) -> Rule:
         raise BadPolicy(f"{where}: facts {unknown} are not known; use names like device_24h_account, ring or a field of the event")
     if told["verdict"] not in VERDICTS or told["state"] not in ("active", "shadow"):
         raise BadPolicy(f"{where}: verdict {told['verdict']!r}, state {told['state']!r}; use {', '.join(VERDICTS)} and active or shadow")
+    expression = _compiled(where, told["when"], told["facts"])
     return Rule(
         id=told["id"],
         facts=tuple(told["facts"]),
@@ -177,7 +167,8 @@ def _rule(told: Mapping[str, Any]) -> Rule:
         verdict=VERDICTS[told["verdict"]],
         is_active=told["state"] == "active",
         words=_words(where, told["words"], told["facts"]),
-        expression=_compiled(where, told["when"], told["facts"]),
+        expression=expression,
+        python=plain.python(told["when"], KINDS_OF_FACTS, expression.evaluate),
     )
 
 
@@ -215,16 +206,43 @@ def _read(facts: Sequence[str]) -> Facts:
     return made
 
 
+def _holding(rules: Sequence[Rule]) -> Holding:
+    """Return all rules as one function: to find that none of them holds takes as long as one call."""
+    steps = ["def holding(e, f, t, late_ms):", "found = []"]
+    for number, rule in enumerate(rules):
+        facts = ", ".join(f"{name!r}: {FACTS[name]}" for name in rule.facts)
+        holds = plain.over(rule.python, FACTS) if rule.python is not None else f"engine_{number}({{{facts}}}) is True"
+        known = [f"{FACTS[name]} is not None" for name in rule.facts if name not in ALWAYS]
+        steps.append(f"if {' and '.join([*known, f'({holds})'])}: found.append(rule_{number})")
+    named: dict[str, Any] = {"__builtins__": {}}
+    for number, rule in enumerate(rules):
+        named |= {f"rule_{number}": rule, f"engine_{number}": rule.expression.evaluate}
+    exec("\n    ".join([*steps, "return found"]), named)
+    made: Holding = named["holding"]
+    return made
+
+
 def _sums(typologies: Sequence[Typology]) -> Callable[[Sequence[int]], tuple[int, ...]]:
     """Return all weighted sums as one function of the models' millionths."""
-    sums = [" + ".join(f"{weight!r} * m[{number}]" for number, weight in typology.weights) for typology in typologies]
-    rounded = ", ".join(f"int({each} + 0.5)" for each in sums)
+    rounded = ", ".join(f"int({_sum(typology)})" for typology in typologies)
     made: Callable[[Sequence[int]], tuple[int, ...]] = eval(f"lambda m: ({rounded},)", {"int": int, "__builtins__": {}})
     return made
 
 
-def _all_facts() -> tuple[dict[str, str], frozenset[str], dict[str, Any]]:
-    """Return every fact by name as an expression, the names of those that are always known, and a sample of each."""
+def _is_reached(typologies: Sequence[Typology]) -> Callable[[Sequence[int]], bool]:
+    """Return a function of the models' millionths that only says whether any typology needs to be looked at: nearly always none does."""
+    reached = " or ".join(f"{_sum(typology)} >= {typology.step_up}" for typology in typologies)
+    made: Callable[[Sequence[int]], bool] = eval(f"lambda m: {reached or False}", {"__builtins__": {}})
+    return made
+
+
+def _sum(typology: Typology) -> str:
+    """Return a sum in millionths, a half above it: what it is cut to is what it is rounded to."""
+    return " + ".join([*(f"{weight!r} * m[{number}]" for number, weight in typology.weights), "0.5"])
+
+
+def _all_facts() -> tuple[dict[str, str], frozenset[str], dict[str, Any], dict[str, type]]:
+    """Return every fact by name as an expression, the names of those that are always known, a sample of each, and what each is: int, str, bool or float."""
     known = {"late_ms": "late_ms", "kind": "e.kind", "amount_fen": "e.amount_fen"}
     for family in SPEC.families:
         for window in SPEC.windows:
@@ -232,10 +250,11 @@ def _all_facts() -> tuple[dict[str, str], frozenset[str], dict[str, Any]]:
                 number, index = SPEC.place(family.name, window.name, name)
                 known[f"{family.name}_{window.name}_{name}"] = f"f[{number}][{index}]"
     known |= {name: f"t.{name}" for name in NUMBERS}
-    sample: dict[str, Any] = dict.fromkeys(known, 1) | {"kind": "application"}
+    kinds: dict[str, type] = dict.fromkeys(known, int) | {"kind": str}
     types = {field.name: str(field.type) for field in msgspec.structs.fields(Evidence)}
-    sample |= {name: True if "bool" in told else "x" if "str" in told else 1 for name, told in types.items()}
-    return known | {name: f"e.{name}" for name in types}, frozenset(known), sample
+    kinds |= {name: next(kind for kind in (bool, str, float, int) if kind.__name__ in told) for name, told in types.items()}
+    sample: dict[str, Any] = {name: {bool: True, str: "x"}.get(kind, 1) for name, kind in kinds.items()} | {"kind": "application"}
+    return known | {name: f"e.{name}" for name in types}, frozenset(known), sample, kinds
 
 
-FACTS, ALWAYS, SAMPLE = _all_facts()
+FACTS, ALWAYS, SAMPLE, KINDS_OF_FACTS = _all_facts()

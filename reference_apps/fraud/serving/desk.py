@@ -7,11 +7,9 @@ event that any other instance judges the same.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from secrets import token_hex
 from time import monotonic
-from typing import TypeVar
 
 import msgspec
 
@@ -23,6 +21,7 @@ from reference_apps.fraud.features.spec import NOTHING
 from reference_apps.fraud.keeping import record
 from reference_apps.fraud.keeping.log import Appended, Item, Judged, Log
 from reference_apps.fraud.keeping.snapshots import Snapshots, edition
+from reference_apps.fraud.keeping.writer import Writer
 from reference_apps.fraud.model import Event, Listing, Verdict
 from reference_apps.fraud.models.scoring import Look
 from reference_apps.fraud.notes import Claim, Note, Switch
@@ -47,7 +46,6 @@ SNAPSHOT_S, SNAPSHOT_EVENTS = 10.0, 15_000
 SNAPSHOT = "fraud snapshot"
 CLOSE_S = 20.0
 
-Result = TypeVar("Result")
 log = logging.getLogger("fraud.desk")
 
 
@@ -72,8 +70,9 @@ class Desk:
         self.follower = Follower(self.log, self._snapshots)
         card = Card(name=instance, port=0, token=token_hex(16), edition=edition())
         self.circle = Circle(Members(folder / "members", card), self.follower, self._tell)
-        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fraud log")
-        self._queue: asyncio.Queue[Job] = asyncio.Queue()
+        self._writer = Writer(folder, instance)
+        self._waiting: list[Job] = []
+        self._has_come = asyncio.Event()
         self._judged: list[Judged] = []
         self._judging: dict[int, asyncio.Future[tuple[int, bytes]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -81,7 +80,7 @@ class Desk:
     async def open(self) -> None:
         """Join the others, replay what is to be owned, and begin to work."""
         began = monotonic()
-        await self.circle.join()
+        await asyncio.gather(self._writer.open(), self.circle.join())
         for work in (self._work, self._write_behind, self._look_after, self.circle.watch):
             self._spawn(work())
         log.info("serves: position %d, replayed in %.1f s", self.follower.position, monotonic() - began)
@@ -98,14 +97,14 @@ class Desk:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
-            await self._write_judged()
+            await self._log(())
             await self.follower.raise_floor()
             if is_free and self.follower.floor >= self.follower.position:
                 await self.follower.snapshot()
         except DatabaseFailed as error:
             log.error("the last snapshot was not written; the next start replays more: %s", error)
         await self.circle.part()
-        self._disk.shutdown()
+        await self._writer.close()
         self._snapshots.close()
         self.log.close()
 
@@ -148,28 +147,35 @@ class Desk:
 
     async def _submit(self, item: Item) -> tuple[int, bytes]:
         job = Job(item)
-        self._queue.put_nowait(job)
+        self._waiting.append(job)
+        self._has_come.set()
         return await job.done
 
     async def _work(self) -> None:
         begun = 0.0
         while True:
-            batch = [await self._queue.get()]
+            await self._has_come.wait()
             await asyncio.sleep(max(0.0, begun + SPACED_S - monotonic()))
             begun = monotonic()
-            while len(batch) < MOST_AT_ONCE and not self._queue.empty():
-                batch.append(self._queue.get_nowait())
-            judged, self._judged = self._judged, []
-            items = [job.item for job in batch]
+            batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
+            if not self._waiting:
+                self._has_come.clear()
             try:
-                appended = await self._on_disk(lambda items=items, judged=judged: self.log.append(items, judged))  # type: ignore[misc]
-                self.follower.follow([(each.position, item) for each, item in zip(appended, items, strict=True)], self.instance)
+                self._answer(batch, await self._log([job.item for job in batch]))
             except DatabaseFailed as error:
-                self._judged = judged + self._judged
                 for job in batch:
                     _fail(job.done, _not_logged(error))
-                continue
-            self._answer(batch, appended)
+
+    async def _log(self, items: Sequence[Item]) -> list[Appended]:
+        """Log items and what was judged meanwhile, and follow the log to there. Raises DatabaseFailed."""
+        judged, self._judged = self._judged, []
+        try:
+            appended = await self._writer.append(items, judged)
+            self.follower.follow([(each.position, item) for each, item in zip(appended, items, strict=True)], self.instance)
+        except (DatabaseFailed, asyncio.CancelledError):
+            self._judged = judged + self._judged  # written twice, the first stays
+            raise
+        return appended
 
     def _answer(self, batch: Sequence[Job], appended: Sequence[Appended]) -> None:
         """Answer what can be answered now; the rest waits for what other members know."""
@@ -244,16 +250,8 @@ class Desk:
         """Write judgements when no event comes that would take them along."""
         while True:
             await asyncio.sleep(WRITE_BEHIND_S)
-            if self._judged and self._queue.empty():
-                await self._or_later(self._write_judged)
-
-    async def _write_judged(self) -> None:
-        judged, self._judged = self._judged, []
-        try:
-            await self._on_disk(lambda: self.log.append((), judged))
-        except DatabaseFailed:
-            self._judged = judged + self._judged
-            raise
+            if self._judged and not self._waiting:
+                await self._or_later(lambda: self._log(()))
 
     async def _look_after(self) -> None:
         """Follow what others write, judge what the dead left unjudged, and write snapshots."""
@@ -307,9 +305,6 @@ class Desk:
         task.set_name(name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def _on_disk(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._disk, work)
 
 
 def _is_same(known: Item, sent: Item) -> bool:

@@ -7,7 +7,8 @@ import asyncio
 import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+import msgspec
 
 from reference_apps.fraud.features.shard import ALL, GRAPH_BIT, Partial, Shard, merged
 from reference_apps.fraud.features.table import Packed
@@ -24,8 +25,7 @@ PACKED_AT_ONCE = 60
 LINKS_AT_ONCE = 1_000
 
 
-@dataclass(slots=True)
-class Known:
+class Known(msgspec.Struct, gc=False):
     """What is known of one event of the log: by whom it was taken in, the features of the owned slots, the rules that had been
     switched before it, and the judgement once it is made."""
 

@@ -4,7 +4,8 @@ Rules are tried on history with it before they are switched on, and it is how fa
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from reference_apps.fraud.features.graph import Ties
 from reference_apps.fraud.features.keystate import Figures
@@ -20,8 +21,7 @@ from reference_apps.fraud.policy.lists import Lists
 from reference_apps.fraud.policy.policy import Policy
 
 
-@dataclass(slots=True)
-class Replayed:
+class Replayed(msgspec.Struct):
     """One event of the log with its features, what the policy makes of it, and how odd the anomaly detector finds it."""
 
     position: int
@@ -51,7 +51,7 @@ def replay(policy: Policy, log: Iterable[tuple[int, Item]], shard: Shard | None 
             continue
         late_ms = shard.late_ms(item)
         known = shard.apply(position, item)
-        figures = known.figures if None not in known.figures else tuple(NOTHING if each is None else each for each in known.figures)
+        figures = known.figures if all(known.figures) else tuple(NOTHING if each is None else each for each in known.figures)
         ties = known.ties or Ties()
         listings = lists.in_force(item)
         made = judge(policy, Look(item, figures, ties), listings, late_ms)  # type: ignore[arg-type]  # no None is left

@@ -55,7 +55,7 @@ class Whole:
 
 def trial(present: Policy, tried: Policy, log: Iterable[tuple[int, Item]], labels: Mapping[str, bool], since_ms: int | None = None) -> Json:
     """Return the table. `labels`: what is known of events, fraud or not; `since_ms`: only events from then on count, though all are replayed."""
-    whole, tallies = Whole(), {each: Tally() for each in (*(rule.id for rule in (*tried.always, *tried.sometimes)), *(each.id for each in tried.typologies))}
+    whole, tallies = Whole(), {each: Tally() for each in (*(rule.id for rule in tried.rules), *(each.id for each in tried.typologies))}
     for seen in _counted(replay(present, log), since_ms):
         _note(whole, tallies, seen, _Pair(present, tried), labels.get(seen.event.id))
     return _table(whole, tallies, present, tried)

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import Body, FastAPI, Response
 
+from ctl.kit.answer import Answer as Said
 from ctl.kit.problem import Problem
-from ctl.kit.straight import Answer as Said
 from ctl.kit.straight import Handler, Headers, header
 from reference_apps.ledger.algebra import core, layout
 from reference_apps.ledger.algebra.layout import ACCOUNT, TRANSFER, Batch, Records

@@ -11,8 +11,8 @@ from fastapi import FastAPI, Header, Query
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
+from ctl.kit.answer import Answer as Said
 from ctl.kit.problem import Problem
-from ctl.kit.straight import Answer as Said
 from ctl.kit.straight import Handler, Headers, header
 from reference_apps.ledger.books import Books
 from reference_apps.ledger.door import loanviews

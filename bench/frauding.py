@@ -1,4 +1,4 @@
-"""What the fraud bench stands on: ordinary events, instances as processes, a steady load over HTTP, and long logs laid down with their snapshots."""
+"""What the fraud bench stands on: ordinary events, instances as processes and a steady load over HTTP."""
 
 import json
 import os
@@ -10,24 +10,17 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from bench.load import Call, Load
 from bench.machine import ROOT
-from ctl.kit.database import Database
-from reference_apps.fraud.features.graph import Ties
-from reference_apps.fraud.features.shard import ALL, Shard
-from reference_apps.fraud.features.spec import NOTHING
-from reference_apps.fraud.keeping import record
-from reference_apps.fraud.keeping.log import ENCODER, SCHEMA
-from reference_apps.fraud.keeping.snapshots import Mark, Snapshots
-from reference_apps.fraud.model import Event, Judgement, Verdict
+from reference_apps.fraud.model import Event
 
 BEGIN_MS = 1_750_000_000_000
-MONTH_MS = 30 * 86_400_000
-SNAPSHOT_EVENTS, UNSAVED = 250_000, 20_000
+KINDS = ("application", "login", "login", "payment")
 EVIDENCE: dict[str, Any] = {
     "limit_fen": 500_000,
     "name_match": 0.99,
@@ -45,26 +38,46 @@ EVIDENCE: dict[str, Any] = {
 """Enough that all eleven models score."""
 
 
-def life(count: int, *, seed: int = 1, span_ms: int = 3 * 86_400_000, begin_ms: int = BEGIN_MS) -> Iterator[Event]:
-    """Yield events of all kinds and keys: people come back a few times, one in twenty on another's device, one in twenty comes seconds late."""
-    dice, people = random.Random(seed), max(10, count // 4)
-    for number in range(count):
-        who = dice.randrange(people)
-        late = dice.randrange(5_000) if dice.random() < 0.05 else 0
-        yield Event(
-            id=f"{seed}-{number}",
-            kind=("application", "login", "login", "payment")[number % 4],
-            at_ms=begin_ms + number * span_ms // count - late,
+class Life:
+    """Events of all kinds and keys, rolled at once and made when asked for: people come back a few times, one in twenty on another's device, one in twenty
+    comes seconds late. The same number gives the same event."""
+
+    def __init__(self, count: int, *, seed: int = 1, span_ms: int = 3 * 86_400_000, begin_ms: int = BEGIN_MS) -> None:
+        self.count, self._seed, self._span_ms, self._begin_ms = count, seed, span_ms, begin_ms
+        self._who, self._late, self._device, self._merchant, self._amount = (array("i") for _ in range(5))
+        dice, people = random.Random(seed), max(10, count // 4)
+        for _ in range(count):
+            who = dice.randrange(people)
+            self._who.append(who)
+            self._late.append(dice.randrange(5_000) if dice.random() < 0.05 else 0)
+            self._device.append(who if dice.random() < 0.95 else dice.randrange(people))
+            self._merchant.append(dice.randrange(5_000))
+            self._amount.append(dice.randrange(1_000, 400_000))
+
+    def __getitem__(self, number: int) -> Event:
+        who = self._who[number]
+        return Event(
+            id=f"{self._seed}-{number}",
+            kind=KINDS[number % len(KINDS)],
+            at_ms=self._begin_ms + number * self._span_ms // self.count - self._late[number],
             account=f"customer-{who}",
-            device=f"device-{who if dice.random() < 0.95 else dice.randrange(people)}",
+            device=f"device-{self._device[number]}",
             phone=f"138{who:08}",
             network=f"10.{who % 250}.{who // 250 % 250}.0/24",
             address=f"street {who // 2}",
-            merchant=f"shop-{dice.randrange(5_000)}",
+            merchant=f"shop-{self._merchant[number]}",
             contacts=(f"contact-{who}",),
-            amount_fen=dice.randrange(1_000, 400_000),
+            amount_fen=self._amount[number],
             **EVIDENCE,
         )
+
+    def __iter__(self) -> Iterator[Event]:
+        return map(self.__getitem__, range(self.count))
+
+
+def life(count: int, *, seed: int = 1) -> Iterator[Event]:
+    """Yield the events of three days."""
+    return iter(Life(count, seed=seed))
 
 
 class Instance:
@@ -98,7 +111,7 @@ class Instance:
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGTERM)
-        self._process.wait(60)
+        self._process.wait(180)
 
 
 def answer_times_ms(ports: list[int], rate: int, seconds: float, *, seed: int) -> list[float]:
@@ -115,32 +128,3 @@ def answer_times_ms(ports: list[int], rate: int, seconds: float, *, seed: int) -
 def _body(event: Event) -> bytes:
     told = {name: getattr(event, name) for name in ("kind", "account", "device", "phone", "address", "merchant", "contacts", "amount_fen", *EVIDENCE)}
     return json.dumps(told | {"event_id": event.id, "ip": event.network.replace(".0/24", ".7")}).encode()
-
-
-def lay_down(folder: Path, count: int) -> None:
-    """Write a log of `count` judged events over 30 days and its snapshots, as an instance would have in that time, the last one some time ago."""
-    folder.mkdir(parents=True, exist_ok=True)
-    database, snapshots = Database(folder / "events.db", SCHEMA), Snapshots(folder)
-    shard = Shard(fetch=snapshots.fetch)
-    judged = record.write(Judgement(Verdict.PASS, (20_000,) * 11, ()), "0" * 16, [NOTHING] * 7, Ties(), 0)
-    begin_ms = int(time.time() * 1000) - MONTH_MS
-    rows: list[tuple[int, str, str, bytes]] = []
-    for position, event in enumerate(life(count, seed=9, span_ms=MONTH_MS, begin_ms=begin_ms), 1):
-        rows.append((position, event.id, "fraud-1", ENCODER.encode(event)))
-        shard.apply(position, event)
-        if len(rows) == 20_000 or position == count:
-            with database.write() as connection:
-                connection.executemany("INSERT INTO log (position, event_id, taken_by, content) VALUES (?, ?, ?, ?)", rows)
-                connection.executemany("INSERT INTO judged (position, content) VALUES (?, ?)", [(row[0], judged) for row in rows])
-            rows = []
-        if (position + UNSAVED) % SNAPSHOT_EVENTS == 0:
-            _snapshot(shard, snapshots)
-    database.close()
-    snapshots.close()
-
-
-def _snapshot(shard: Shard, snapshots: Snapshots) -> None:
-    mark, links = Mark(shard.applied, shard.newest), shard.barrier()
-    while shard.pack(10_000):
-        pass
-    snapshots.write(ALL, mark, sorted(shard.take_packed()), links)

@@ -92,7 +92,7 @@ def test_a_snapshot_and_the_rest_of_the_log_are_the_whole_log(steps: list[Step],
                 book.note(position + number + 1, note)
             whole_and_apart(book)
             if book is again and place == cut:
-                again.kept = reading.DECODER.decode(reading.snapshot(again))
+                again.kept = reading.joined(reading.snapshot(again))
                 again.__init__(again.kept)  # type: ignore[misc]
     assert reading.snapshot(once) == reading.snapshot(again)
 

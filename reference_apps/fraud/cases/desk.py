@@ -23,7 +23,7 @@ LOOK_S, AGAIN_S = 0.25, 0.02
 SETTLE_S = 10.0
 """How long the events before a note may take to be judged, when an instance has just died."""
 SNAPSHOT_S = 300.0
-"""A snapshot holds every link there is, and decisions wait while it is made: what came in five minutes is soon read again."""
+"""A snapshot holds every link there is: what came in five minutes is soon read again."""
 
 log = logging.getLogger("fraud.cases")
 
@@ -109,11 +109,16 @@ class CaseDesk:
             await self.catch_up()
 
     async def _snapshot(self) -> None:
-        position = self.book.kept.position
-        if position == self._written:
-            return
+        content = bytearray()
+        async with self._reading:
+            position = self.book.kept.position
+            if position == self._written:
+                return
+            for piece in reading.slices(self.book):
+                content += piece
+                await asyncio.sleep(0)
         try:
-            await asyncio.to_thread(reading.write, self._folder, reading.snapshot(self.book), self.desk.instance)
+            await asyncio.to_thread(reading.write, self._folder, content, self.desk.instance)
             self._written = position
         except OSError as error:
             log.warning("the cases' snapshot was not written; the next start reads more: %s", error)

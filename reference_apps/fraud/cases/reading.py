@@ -1,7 +1,11 @@
-"""Brings a book up to what the log says: from its last snapshot, or from the beginning. The snapshot can be deleted at any time."""
+"""Brings a book up to what the log says: from its last snapshot, or from the beginning. The snapshot can be deleted at any time.
+
+A snapshot is a row of slices, each with its length in front, so that no single step of making one takes long.
+"""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -11,10 +15,13 @@ from reference_apps.fraud.keeping import record
 from reference_apps.fraud.keeping.log import Item, Log
 from reference_apps.fraud.model import Event, Listing
 
-CODEC = "1"
+CODEC = "2"
 """Grows when cases are formed or kept differently: older snapshots are then not read."""
 CHUNK = 200
 """So many rows are taken in at a time: decisions get their turn in between."""
+SLICE_LINKS, SLICE_ALERTS = 5_000, 500
+"""What a slice of a snapshot holds at most: about a millisecond's work."""
+LENGTH_BYTES = 4
 
 ENCODER = msgspec.msgpack.Encoder()
 DECODER = msgspec.msgpack.Decoder(Kept)
@@ -60,10 +67,43 @@ def path_of(folder: Path) -> Path:
 
 def snapshot(book: Book) -> bytes:
     """Return all of a book as bytes; the same log gives the same bytes."""
-    return ENCODER.encode(book.kept)
+    return b"".join(slices(book))
 
 
-def write(folder: Path, content: bytes, by: str) -> None:
+def slices(book: Book) -> Iterator[bytes]:
+    """Yield a snapshot piece by piece. The book must not change meanwhile."""
+    kept = book.kept
+    yield _framed(msgspec.structs.replace(kept, links=[], alerts={}))
+    for begin in range(0, len(kept.links), SLICE_LINKS):
+        yield _framed(Kept(links=kept.links[begin : begin + SLICE_LINKS]))
+    alerts = iter(kept.alerts.items())
+    while some := dict(islice(alerts, SLICE_ALERTS)):
+        yield _framed(Kept(alerts=some))
+
+
+def _framed(kept: Kept) -> bytes:
+    content = ENCODER.encode(kept)
+    return len(content).to_bytes(LENGTH_BYTES) + content
+
+
+def joined(content: bytes) -> Kept:
+    """Return what `snapshot` gave bytes of. Raises MsgspecError."""
+    kept, *others = [DECODER.decode(piece) for piece in _pieces(content)] or [Kept()]
+    for other in others:
+        kept.links += other.links
+        kept.alerts |= other.alerts
+    return kept
+
+
+def _pieces(content: bytes) -> Iterator[bytes]:
+    place = 0
+    while place < len(content):
+        begin = place + LENGTH_BYTES
+        place = begin + int.from_bytes(content[place:begin])
+        yield content[begin:place]
+
+
+def write(folder: Path, content: bytes | bytearray, by: str) -> None:
     """Put a snapshot in place, whole or not at all. Raises OSError."""
     path = path_of(folder)
     new = path.with_name(f"{path.name}.{by}")
@@ -77,6 +117,6 @@ def write(folder: Path, content: bytes, by: str) -> None:
 def restored(folder: Path) -> Book:
     """Return the book of the last snapshot; without one that can be read, an empty one."""
     try:
-        return Book(DECODER.decode(path_of(folder).read_bytes()))
+        return Book(joined(path_of(folder).read_bytes()))
     except (OSError, msgspec.MsgspecError):
         return Book()

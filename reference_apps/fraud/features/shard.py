@@ -4,7 +4,7 @@ Keys are spread over SLOTS by their hash, and the graph has a slot of its own. W
 same, so an owner too many does no harm.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from zlib import crc32
 
@@ -107,6 +107,19 @@ class Shard:
             self.newest = at
         return Partial(slots, tuple(figures), ties, odd)
 
+    def take_in(self, position: int, event: Event) -> None:
+        """Take in the next event of the log, of which nothing need be known any more: afterwards the shard is as `apply` leaves it."""
+        tables = self._tables.get(event.kind) or self._new_tables(event.kind)
+        for is_many, table, (found, entry) in zip(IS_MANY, tables, KEYED(event), strict=True):
+            for key in self._owned(table.name, dict.fromkeys(found) if is_many else (found,)):
+                state = table.touch(key)
+                if state.seen < position:
+                    state.seen = position
+                    state.take_in(entry)
+        if self.slots & GRAPH_BIT:
+            oddness.observe(self._forests, position, event, self._ties(event))
+        self.applied, self.newest = position, max(self.newest, event.at_ms)
+
     def note(self, position: int, listing: Listing) -> None:
         """Take in an entry of a list that stands in the log."""
         self.marks.note(listing)
@@ -167,6 +180,27 @@ class Shard:
             yield from tables
         yield from self._hubs.values()
         yield from self._forests.values()
+
+    def strangers(self, events: Iterable[Event]) -> dict[str, list[str]]:
+        """Return the keys, by table, that these events will have fetched."""
+        touched: dict[str, set[str]] = {}
+        for event in events:
+            self._tables.get(event.kind) or self._new_tables(event.kind)
+            for name, is_many, (found, _) in zip(FAMILIES, IS_MANY, KEYED(event), strict=True):
+                touched.setdefault(f"{event.kind}|{name}", set()).update(found if is_many else (found,))
+            for hub, key in graph.hubs_of(event) if self.slots & GRAPH_BIT else ():
+                touched.setdefault(f"hub|{hub}", set()).add(key)
+        tables = {table.name: table for table in self._all_tables()}
+        return {name: found for name, keys in touched.items() if (found := tables[name].strangers(self._owned(name, keys)))}
+
+    def _owned(self, table: str, keys: Iterable[str]) -> list[str]:
+        kind, family = table.split("|")
+        return [key for key in keys if key and (kind == "hub" or self.slots == ALL or self.slots >> slot_of(family, key) & 1)]
+
+    def read_ahead(self, strangers: Mapping[str, Iterable[str]], contents: Mapping[str, Mapping[str, bytes]]) -> None:
+        """Take what was fetched of strangers, for the events that are applied next."""
+        for table in self._all_tables():
+            table.read_ahead(strangers.get(table.name, ()), contents.get(table.name, {}))
 
     def restore_links(self, links: Iterable[tuple[str, str]]) -> None:
         """Take in the links that snapshots wrote."""

@@ -4,7 +4,7 @@ At a barrier everything touched begins to wait. What waits is packed bit by bit,
 What is at rest is on the disk and is let go at a barrier, once it is a lot.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, TypeVar
 
 State = TypeVar("State")
@@ -22,7 +22,7 @@ def no_store(table: str, key: str) -> bytes | None:
 class Table(Generic[State]):
     """The states of one family. `fetch` reads what an earlier snapshot wrote of a key."""
 
-    __slots__ = ("_fetch", "_new", "_pack", "_unpack", "name", "packed", "rest", "waiting", "young")
+    __slots__ = ("_ahead", "_fetch", "_new", "_pack", "_unpack", "name", "packed", "rest", "waiting", "young")
 
     def __init__(
         self,
@@ -38,6 +38,7 @@ class Table(Generic[State]):
         self.waiting: dict[str, State] = {}
         self.rest: dict[str, State] = {}
         self.packed: list[Packed] = []
+        self._ahead: dict[str, bytes | None] = {}
 
     def touch(self, key: str) -> State:
         """Return the state of a key that is about to change."""
@@ -52,10 +53,18 @@ class Table(Generic[State]):
         else:
             state = self.rest.pop(key, None) if self.rest else None
             if state is None:
-                content = None if self._fetch is no_store else self._fetch(self.name, key)
+                content = self._ahead.pop(key) if key in self._ahead else self._fetch(self.name, key)
                 state = self._new() if content is None else self._unpack(content)
         self.young[key] = state
         return state
+
+    def strangers(self, keys: Iterable[str]) -> list[str]:
+        """Return those of the keys whose state would have to be fetched."""
+        return [key for key in keys if key not in self.young and key not in self.waiting and key not in self.rest]
+
+    def read_ahead(self, keys: Iterable[str], contents: Mapping[str, bytes]) -> None:
+        """Take what was fetched of these keys, until the next time; what has no content is new. Each serves once, only where `fetch` would be asked."""
+        self._ahead = {key: contents.get(key) for key in keys}
 
     def barrier(self) -> None:
         """Let everything that was touched wait. Only when nothing waits any more, and what was packed is written."""

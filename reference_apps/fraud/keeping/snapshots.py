@@ -5,7 +5,8 @@ says, which does no harm: a key knows the last event that it was shown, and noth
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -31,6 +32,7 @@ UPSERT = """INSERT INTO states (name, key, position, content) VALUES (?, ?, ?, ?
 MOVE = """INSERT INTO slots (slot, position, newest) VALUES (?, ?, ?) ON CONFLICT (slot) DO UPDATE
     SET position = excluded.position, newest = excluded.newest WHERE excluded.position > slots.position"""
 CHUNK = 200
+ASKED_AT_ONCE = 500
 REST = 3.0
 CACHE = "PRAGMA cache_size=-65536"
 
@@ -60,8 +62,9 @@ class Snapshots:
         self._database = Database(path, SCHEMA)
         with self._database.read() as connection:
             connection.execute(CACHE)
-        self._lookups = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._lookups.execute(CACHE)
+        self._lookups, self._ahead = (sqlite3.connect(path, isolation_level=None, check_same_thread=False) for _ in range(2))
+        for connection in (self._lookups, self._ahead):
+            connection.execute(CACHE)
         self._has_states = False
         self.rest = REST
 
@@ -69,11 +72,20 @@ class Snapshots:
         """Return what is written of a key. Nothing is before `mark` or `write` found that something is. Raises DatabaseFailed."""
         if not self._has_states:
             return None
-        try:
+        with _translated():
             found = self._lookups.execute("SELECT content FROM states WHERE name = ? AND key = ?", (name, key)).fetchone()
-        except sqlite3.Error as error:
-            raise DatabaseFailed(f"the features' snapshot cannot be read: {error}") from error
         return found[0] if found else None
+
+    def fetch_many(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, bytes]]:
+        """Return what is written of keys, by table; from any thread, beside `fetch`. Raises DatabaseFailed."""
+        return {name: dict(self._found(name, sorted(keys))) for name, keys in wanted.items()} if self._has_states else {}
+
+    def _found(self, name: str, keys: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        for begin in range(0, len(keys), ASKED_AT_ONCE):
+            asked = keys[begin : begin + ASKED_AT_ONCE]
+            query = f"SELECT key, content FROM states WHERE name = ? AND key IN ({', '.join('?' * len(asked))})"
+            with _translated():
+                yield from self._ahead.execute(query, (name, *asked)).fetchall()
 
     def mark(self, slots: int) -> Mark:
         """Return from where the log must be replayed for these slots."""
@@ -102,4 +114,13 @@ class Snapshots:
 
     def close(self) -> None:
         self._lookups.close()
+        self._ahead.close()
         self._database.close()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise DatabaseFailed(f"the features' snapshot cannot be read: {error}") from error

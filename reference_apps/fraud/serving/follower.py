@@ -4,11 +4,13 @@ Everything here is a function of the log. Snapshots only make a start shorter.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 
-from reference_apps.fraud.features.shard import ALL, Partial, Shard, merged
+from reference_apps.fraud.features.shard import ALL, GRAPH_BIT, Partial, Shard, merged
 from reference_apps.fraud.features.table import Packed
 from reference_apps.fraud.keeping.log import Item, Log, Row
 from reference_apps.fraud.keeping.snapshots import Mark, Snapshots
@@ -20,6 +22,7 @@ CHUNK = 1_000
 BREATH = 100
 """After so many events of a replay others get their turn."""
 PACKED_AT_ONCE = 60
+LINKS_AT_ONCE = 1_000
 
 
 class Known(msgspec.Struct, gc=False):
@@ -60,23 +63,37 @@ class Follower:
 
     async def begin(self, slots: int) -> None:
         """Start with these slots: read their last snapshot, and replay the log from there to its end."""
+        with _uncollected():
+            await self._begin(slots)
+
+    async def _begin(self, slots: int) -> None:
         mark = self._snapshots.mark(slots)
         await self._find_floor(mark.position)
-        self._shard = self._shard_at(mark, slots)
+        self._shard = await self._shard_at(mark, slots)
         self._lists = Lists(self._log.listings(mark.position))
         self.switches = tuple(self._log.switches(mark.position))
-        while rows := self._log.after(self.position, CHUNK):
+        while rows := await asyncio.to_thread(self._log.after, self.position, CHUNK):
+            await self._read_ahead(self._shard, rows)
             for place, row in enumerate(rows):
                 self._take(row)
                 if place % BREATH == 0:
                     await asyncio.sleep(0)
+        self._shard.read_ahead({}, {})
         self.snapshot_at = mark.position
         self._has_begun = True
 
-    def _shard_at(self, mark: Mark, slots: int) -> Shard:
+    async def _read_ahead(self, shard: Shard, rows: Sequence[Row]) -> None:
+        """Read the states that these rows will touch all together, in a thread. Only for a shard that makes no snapshots meanwhile."""
+        strangers = shard.strangers(row.item for row in rows if isinstance(row.item, Event))
+        shard.read_ahead(strangers, await asyncio.to_thread(self._snapshots.fetch_many, strangers))
+
+    async def _shard_at(self, mark: Mark, slots: int) -> Shard:
         shard = Shard(slots, self._snapshots.fetch)
         shard.applied, shard.newest = mark.position, mark.newest
-        shard.restore_links(self._snapshots.links())
+        links = await asyncio.to_thread(self._snapshots.links) if slots & GRAPH_BIT else []
+        for begin in range(0, len(links), LINKS_AT_ONCE):
+            shard.restore_links(links[begin : begin + LINKS_AT_ONCE])
+            await asyncio.sleep(0)
         for listing in self._log.listings(mark.position):
             shard.marks.note(listing)
         return shard
@@ -105,21 +122,25 @@ class Follower:
             self._shard.pass_by(position)
             self.switches += (item,) if isinstance(item, Switch) else ()
             return
-        late_ms = self._shard.late_ms(item)
-        partial = self._shard.apply(position, item)
-        if position > self.floor:
+        if position <= self.floor:
+            self._shard.take_in(position, item)
+        else:
+            late_ms = self._shard.late_ms(item)
+            partial = self._shard.apply(position, item)
             self.known[position] = Known(item, row.taken_by, partial, late_ms, self._lists.in_force(item), self.switches)
 
     async def gain(self, slots: int) -> None:
         """Own more slots: replay the log for them beside the work that goes on, until both stand at the same position."""
-        shard = self._shard_at(self._snapshots.mark(slots), slots)
+        shard = await self._shard_at(self._snapshots.mark(slots), slots)
         found: dict[int, Partial] = {}
         while shard.applied < self.position:
             rows = [row for row in self._log.after(shard.applied, CHUNK) if row.position <= self.position]
+            await self._read_ahead(shard, rows)
             for place, row in enumerate(rows):
                 _apply(shard, row, found, self.floor)
                 if place % BREATH == BREATH - 1:
                     await asyncio.sleep(0)
+        shard.read_ahead({}, {})
         self._shard.absorb(shard)
         for position, partial in found.items():
             known = self.known.get(position)
@@ -178,11 +199,25 @@ def _apply(shard: Shard, row: Row, found: dict[int, Partial], floor: int) -> Non
     if isinstance(row.item, Note):
         shard.pass_by(row.position)
         return
-    partial = shard.apply(row.position, row.item)
     if row.position > floor:
-        found[row.position] = partial
+        found[row.position] = shard.apply(row.position, row.item)
+    else:
+        shard.take_in(row.position, row.item)
 
 
 def is_whole(partial: Partial) -> bool:
     """Return whether all slots are in it."""
     return partial.slots == ALL
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Let the garbage collector be: what a start makes stays, and to look through it again and again takes half of the start."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_on:
+            gc.enable()

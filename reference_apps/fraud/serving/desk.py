@@ -34,7 +34,7 @@ from reference_apps.fraud.serving.follower import Follower, Known, is_whole
 from reference_apps.fraud.sharing.members import Card, Members
 
 MOST_AT_ONCE = 512
-SPACED_S = 0.002
+SPACED_S = 0.001
 """Commits begin no closer together than that: each costs as much as judging an event, however many it holds. Whoever comes alone waits for nothing."""
 GATHER_S = 6.0
 """How long an event's features may take, when an instance has just died and its keys are being taken over."""
@@ -270,18 +270,18 @@ class Desk:
         await self._or_later(self.follower.snapshot)
 
     async def _follow(self) -> None:
-        self.follower.catch_up()
-        await self.follower.raise_floor()
-        self._adopt(await asyncio.to_thread(self.log.unjudged, self.follower.floor, MOST_AT_ONCE))
+        unjudged = await self.follower.raise_floor(MOST_AT_ONCE)
+        if self.follower.end > self.follower.position:
+            self.follower.catch_up()
+        self._adopt(unjudged)
 
     def _adopt(self, unjudged: Sequence[int]) -> None:
         """Judge what this instance left in an earlier life; whoever owns the graph also judges what was left by one that is no more."""
-        alive, is_heir = self.circle.names(), bool(self.follower.slots & GRAPH_BIT)
-        for position in unjudged:
-            known = self.follower.known.get(position)
-            if known is None or known.judged is not None or position in self._judging:
-                continue
-            if known.taken_by == self.instance or (is_heir and known.taken_by not in alive):
+        waiting = [position for position in unjudged if (known := self.follower.known.get(position)) and known.judged is None and position not in self._judging]
+        alive, is_heir = self.circle.names() if waiting else (), bool(self.follower.slots & GRAPH_BIT)
+        for position in waiting:
+            taken_by = self.follower.known[position].taken_by
+            if taken_by == self.instance or (is_heir and taken_by not in alive):
                 self._spawn(self._adopt_one(position))
 
     async def _adopt_one(self, position: int) -> None:

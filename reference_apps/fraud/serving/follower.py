@@ -21,7 +21,8 @@ from reference_apps.fraud.policy.lists import Lists
 CHUNK = 1_000
 BREATH = 100
 """After so many events of a replay others get their turn."""
-PACKED_AT_ONCE = 60
+PACKED_AT_ONCE, FORGOTTEN_AT_ONCE = 15, 30
+"""So many that a check which comes just then does not feel it."""
 LINKS_AT_ONCE = 1_000
 
 
@@ -50,7 +51,7 @@ class Follower:
         self._unwritten: tuple[int, Mark, list[Packed], list[tuple[str, str]]] | None = None
         self.known: dict[int, Known] = {}
         self.switches: tuple[Switch, ...] = ()
-        self.floor = 0
+        self.floor = self.end = 0
         self.snapshot_at = 0
 
     @property
@@ -174,18 +175,22 @@ class Follower:
             self.snapshot_at = mark.position
             return mark.position
 
-    async def raise_floor(self) -> None:
-        """Find up to where every event has its judgement on the disk, and forget what was known of those."""
-        await self._find_floor(self.floor)
-        for position in list(self.known):
+    async def raise_floor(self, most: int = 1) -> Sequence[int]:
+        """Find up to where every event has its judgement on the disk, forget what was known of those, and return the first `most` that have none."""
+        unjudged = await self._find_floor(self.floor, most)
+        for number, position in enumerate(list(self.known)):
             if position > self.floor:
                 break
-            del self.known[position]
+            self.known.pop(position, None)
+            if number % FORGOTTEN_AT_ONCE == FORGOTTEN_AT_ONCE - 1:
+                await asyncio.sleep(0)
+        return unjudged
 
-    async def _find_floor(self, after: int) -> None:
-        last = await asyncio.to_thread(self._log.last)
-        first = await asyncio.to_thread(self._log.unjudged, after, 1)
-        self.floor = max(after, min(last, first[0] - 1) if first else last)
+    async def _find_floor(self, after: int, most: int = 1) -> Sequence[int]:
+        self.end = await asyncio.to_thread(self._log.last)
+        unjudged = await asyncio.to_thread(self._log.unjudged, after, most)
+        self.floor = max(after, min(self.end, unjudged[0] - 1) if unjudged else self.end)
+        return unjudged
 
     def tell(self, positions: Iterable[int]) -> list[Partial | None]:
         """Return what is known of the events at these positions; None: it is not in the log yet, or judged long ago."""

@@ -72,8 +72,10 @@ class Snapshots:
         """Return what is written of a key. Nothing is before `mark` or `write` found that something is. Raises DatabaseFailed."""
         if not self._has_states:
             return None
-        with _translated():
+        try:  # not through _translated(): it is asked for every key that is new
             found = self._lookups.execute("SELECT content FROM states WHERE name = ? AND key = ?", (name, key)).fetchone()
+        except sqlite3.Error as error:
+            raise _unread(error) from error
         return found[0] if found else None
 
     def fetch_many(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, bytes]]:
@@ -123,4 +125,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise DatabaseFailed(f"the features' snapshot cannot be read: {error}") from error
+        raise _unread(error) from error
+
+
+def _unread(error: sqlite3.Error) -> DatabaseFailed:
+    return DatabaseFailed(f"the features' snapshot cannot be read: {error}")

@@ -27,11 +27,12 @@ CREATE TABLE IF NOT EXISTS states (
 CREATE TABLE IF NOT EXISTS links (one TEXT NOT NULL, other TEXT NOT NULL, PRIMARY KEY (one, other)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS slots (slot INTEGER PRIMARY KEY, position INTEGER NOT NULL, newest INTEGER NOT NULL);
 """
-UPSERT = """INSERT INTO states (name, key, position, content) VALUES (?, ?, ?, ?) ON CONFLICT (name, key) DO UPDATE
+UPSERT = """INSERT INTO states (name, key, position, content) VALUES {rows} ON CONFLICT (name, key) DO UPDATE
     SET position = excluded.position, content = excluded.content WHERE excluded.position > states.position"""
 MOVE = """INSERT INTO slots (slot, position, newest) VALUES (?, ?, ?) ON CONFLICT (slot) DO UPDATE
     SET position = excluded.position, newest = excluded.newest WHERE excluded.position > slots.position"""
-CHUNK = 200
+CHUNK, TOGETHER = 200, 50
+"""States of a commit, and of a statement: at the end of each statement the event loop that judges has to be asked for the interpreter."""
 ASKED_AT_ONCE = 500
 REST = 3.0
 CACHE = "PRAGMA cache_size=-65536"
@@ -108,7 +109,8 @@ class Snapshots:
         for begin in range(0, len(states), CHUNK):
             began = monotonic()
             with self._database.write() as connection:
-                connection.executemany(UPSERT, [(name, key, mark.position, content) for name, key, content in states[begin : begin + CHUNK]])
+                for some in range(begin, min(begin + CHUNK, len(states)), TOGETHER):
+                    _upsert(connection, mark.position, states[some : min(some + TOGETHER, begin + CHUNK)])
             sleep(self.rest * (monotonic() - began))
         with self._database.write() as connection:
             connection.executemany(MOVE, [(slot, mark.position, mark.newest) for slot in range(SLOTS + 1) if slots >> slot & 1])
@@ -118,6 +120,11 @@ class Snapshots:
         self._lookups.close()
         self._ahead.close()
         self._database.close()
+
+
+def _upsert(connection: sqlite3.Connection, position: int, states: Sequence[Packed]) -> None:
+    values = [value for name, key, content in states for value in (name, key, position, content)]
+    connection.execute(UPSERT.format(rows=", ".join(["(?, ?, ?, ?)"] * len(states))), values)
 
 
 @contextmanager

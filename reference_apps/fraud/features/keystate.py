@@ -175,8 +175,10 @@ class KeyState(msgspec.Struct, eq=False, gc=False):
 
     def pack(self) -> bytes:
         """Return it as bytes; the same state gives the same bytes."""
+        if not self.panes:
+            return ENCODER.encode((self.seen, self.entries, ()))
         panes = [(day, pane.count, pane.total, pane.peak, _packed(pane.first), _packed(pane.second)) for day, pane in sorted((self.panes or {}).items())]
-        return msgspec.msgpack.encode((self.seen, self.entries, panes))
+        return ENCODER.encode((self.seen, self.entries, panes))
 
     @classmethod
     def unpack(cls, content: bytes) -> "KeyState":
@@ -190,6 +192,7 @@ class KeyState(msgspec.Struct, eq=False, gc=False):
 
 
 NEVER = (Pane(), Pane())
+ENCODER = msgspec.msgpack.Encoder()
 DECODER = msgspec.msgpack.Decoder(tuple[int, list[tuple[int, int, str, str]], list[tuple[int, int, int, int, Any, Any]]])
 
 
